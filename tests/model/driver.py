@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Iterator, Mapping
+import pickle
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,17 +18,21 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    Stock,
     TellAnswer,
     TellReply,
     TrialView,
 )
 from rungway_server.domain.experiment import ExperimentConfig, parse
-from rungway_server.domain.sampling.sampling import counted, propose
+from rungway_server.domain.sampling.sampling import counted, number_of_points, propose
 from rungway_server.domain.search.plan import Plan, PromotionRule
+from rungway_server.domain.search.sources import CODES, EXTERNAL
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.configurations import Configurations
+from rungway_server.store.redis.observing import places_for
 from rungway_server.store.redis.scripts import Transform
 from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
@@ -61,6 +66,7 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         hparams=partial(hparams_of, config),
         finite=finite_of(config),
         seed=config.seed,
+        model_hparams=partial(model_hparams, config),
     )
 
 
@@ -68,6 +74,23 @@ def finite_of(config: ExperimentConfig) -> Finite | None:
     """What there is to count in the space of a configuration."""
     found = counted(config.space)
     return Finite(*found) if found else None
+
+
+def model_hparams(config: ExperimentConfig, source: str, number: int) -> Mapping[str, object]:
+    """What the models of the tests propose: they learn nothing."""
+    count = 7 * number + CODES[source]
+    points = number_of_points(config.space)
+    return {"x": count % points if points else count % 97 / 97}
+
+
+async def _computed(_: str, work: Callable[..., object], config: bytes, *args: Any) -> object:
+    """In place of the process of the models."""
+    parsed: ExperimentConfig = pickle.loads(config)  # noqa: S301 # pickled by the store
+    if work is places_for:
+        return tuple(() for _ in args[1].sizes)
+    _, source, numbers, _ = args
+    pack = Configurations(parsed.space).pack
+    return [pack(model_hparams(parsed, source.value, number)) for number in numbers]
 
 
 class StoreEngine:
@@ -112,6 +135,11 @@ class StoreEngine:
     def enqueue_known(self, request_id: str, hparams: Mapping[str, object], result: Report, now_ms: int) -> int:
         return self._run(self._store.enqueue_known(self._ref, request_id, hparams, result, now_ms=now_ms))
 
+    def fill_stock(self, first: int, count: int) -> Stock:
+        """Another program proposes so many, numbered from `first` on."""
+        proposals = [model_hparams(self.config, EXTERNAL, number) for number in range(first, first + count)]
+        return self._run(self._store.fill_stock(self._ref, first, proposals))
+
     def set_state(self, state: ExperimentState) -> None:
         self._run(self._store.set_state(self._ref, state))
 
@@ -155,7 +183,8 @@ class Workbench:
     def new_store(self, transform: Transform | None = None, *, most_events: int = 1_000_000) -> RedisStore:
         """A store, with changed scripts when asked for."""
         self._routers.append(connect(self._url, timeout_seconds=30, transform=transform))
-        return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS, most_events=most_events)
+        waiting: dict[str, Any] = {"longest_wait_for_models": None, "compute": _computed}
+        return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS, most_events=most_events, **waiting)
 
     @contextmanager
     def naming(self, name: str) -> Iterator[None]:
@@ -242,6 +271,7 @@ class Workbench:
             target=target,
             pause_after=pause_after,
             finite=finite,
+            model_hparams=partial(model_hparams, engine.config),
         )
         return Pair(engine, model)
 

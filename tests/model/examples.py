@@ -9,6 +9,7 @@ from tests.model import (
     examples_leases,
     examples_population,
     examples_rungs,
+    examples_sources,
     examples_users,
 )
 from tests.model.hand import REGISTERED, Example
@@ -25,5 +26,6 @@ __all__ = [
     "examples_leases",
     "examples_population",
     "examples_rungs",
+    "examples_sources",
     "examples_users",
 ]  # the modules register their games when they are imported

@@ -48,6 +48,10 @@ class Points:
         places = range(passes * self.space.size, (passes + 1) * self.space.size)
         return next(point for point in map(self.order, places) if _text(point) in free)
 
+    def is_free(self, hparams: Hparams, trials: Sequence[TrialRecord], enqueued: Sequence[Hparams]) -> bool:
+        """Whether a point is not used in this pass."""
+        return _text(hparams) in self._free(trials, enqueued)[0]
+
     def check_free(self, hparams: Hparams, trials: Sequence[TrialRecord], enqueued: Sequence[Hparams]) -> None:
         """Raises InvalidInput for a point that was used, or is invalid."""
         if _text(hparams) not in self._free(trials, enqueued)[0]:

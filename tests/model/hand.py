@@ -91,6 +91,10 @@ class Hand:
         """Enqueue a configuration."""
         return self.engine.enqueue(request, hparams, self.now)
 
+    def fill_stock(self, first: int, count: int) -> tuple[int, int]:
+        """Another program proposes; how many wait, and the number of the next."""
+        return self.engine.fill_stock(first, count)[:2]
+
     def enqueue_known(self, hparams: Mapping[str, object], length: int, metric: float, request: str = "") -> int:
         """Add a trial of elsewhere."""
         return self.engine.enqueue_known(request, hparams, Report(length, metric), self.now)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from rungway_server.domain.engine import SAMPLER
 from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule
 
 
@@ -16,6 +17,8 @@ class Entry:
     sequence: int
     entered: int = 0
     """The rung at which its trial entered the ladder."""
+    source: str = SAMPLER
+    """The source of the configuration of its trial."""
 
     @property
     def rank_key(self) -> tuple[bool, float, int]:
@@ -37,6 +40,8 @@ class Standing:
     quota: int
     cutoff: float | None
     in_top_k: bool
+    among_own: bool = False
+    """Its numbers are those among the results of the sampler."""
 
 
 class Ladder:
@@ -73,8 +78,19 @@ class Ladder:
         return len(self.entries[k]) == self.rungs[k].size
 
     def top_k(self, k: int) -> list[Entry]:
-        """The best entries of rung k, those within its quota."""
-        return self.ranked(k)[: self.quota(k)]
+        """The entries of rung k that may be promoted, best first: those within its quota and, where the sampler's are
+        protected, those within that of these alone."""
+        best = [*self.ranked(k)[: self.quota(k)], *self.own(k)[: self.own_quota(k)]]
+        return sorted(set(best), key=lambda entry: entry.rank_key)
+
+    def own(self, k: int) -> list[Entry]:
+        """The sampler's entries of rung k, best first, where they are protected."""
+        protects = self.plan.sources and self.plan.sources.protects
+        return [entry for entry in self.ranked(k) if entry.source == SAMPLER] if protects else []
+
+    def own_quota(self, k: int) -> int:
+        """How many of these may be promoted by their rank among themselves."""
+        return 0 if k == self.top else math.floor(len(self.own(k)) / self.plan.divisor)
 
     def cut(self, k: int) -> int:
         """How many strictly better results are too many at rung k (stop form)."""
@@ -89,6 +105,10 @@ class Ladder:
         """Where the entry stands under the promote form."""
         ranked, quota = self.ranked(k), self.quota(k)
         rank = ranked.index(entry)
+        own, own_quota = self.own(k), self.own_quota(k)
+        if rank >= quota and entry in own[:own_quota]:
+            cutoff = own[own_quota - 1].metric
+            return Standing(k, own.index(entry), len(own), own_quota, cutoff, in_top_k=True, among_own=True)
         cutoff = ranked[quota - 1].metric if quota > 0 else None
         return Standing(k, rank, len(ranked), quota, cutoff, in_top_k=rank < quota)
 

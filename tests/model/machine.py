@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from rungway_server.domain.engine import ExperimentState, Lease, Outcome, Release, Report, Result
 from rungway_server.domain.errors import RungwayError, WrongState
 from rungway_server.domain.search.plan import PromotionRule
+from rungway_server.domain.search.sources import EXTERNAL
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
 from tests.model.finite import Finite
@@ -72,6 +74,8 @@ class EngineMachine(RuleBasedStateMachine):
         plan = game["plan"]
         finite: Finite | None = game["finite"]
         self.finite = finite
+        if finite and plan.sources and finite.samples:
+            plan = replace(plan, sources=None)  # a grid has none
         if finite and finite.samples:
             plan = async_plan(plan.max_length, trials=finite.size * finite.samples, cap=plan.max_concurrent_trials)
         self.pair = self.workbench.pair(**game | {"plan": plan}, lease_ms=LEASE_MS, store=self.store)
@@ -217,6 +221,19 @@ class EngineMachine(RuleBasedStateMachine):
     def enqueue(self, value: int, named: bool) -> None:
         hparams: Mapping[str, object] = {"x": value % self.finite.size if self.finite else value / 10}
         self.play(lambda request_id: self.pair.enqueue(request_id, hparams, self.now), named=named)
+
+    def takes_proposals(self) -> bool:
+        sources = self.pair.model.search.sources
+        return sources is not None and EXTERNAL in sources.names
+
+    @precondition(takes_proposals)
+    @rule(first=st.integers(-2, 1), count=st.integers(0, 4))
+    def propose(self, first: int, count: int) -> None:
+        """Another program proposes, from the next number on or from another one."""
+        sources = self.pair.model.search.sources
+        assert sources is not None
+        number = max(0, sources.stock[1].drawn + first)
+        self.play(lambda _: self.pair.fill_stock(number, count), named=False)
 
     def takes_known(self) -> bool:
         plan = self.pair.model.search.plan

@@ -15,6 +15,7 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    Stock,
     TellAnswer,
     TellReply,
     TrialView,
@@ -39,6 +40,7 @@ class Engine(Protocol):
     ) -> tuple[TellReply, int]: ...
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int: ...
     def enqueue_known(self, request_id: str, hparams: Mapping[str, object], result: Report, now_ms: int) -> int: ...
+    def fill_stock(self, first: int, count: int) -> Stock: ...
     def set_state(self, state: ExperimentState) -> None: ...
     def progress(self) -> Progress: ...
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]: ...
@@ -106,6 +108,9 @@ class Pair:
 
     def enqueue_known(self, request_id: str, hparams: Mapping[str, object], result: Report, now_ms: int) -> int:
         return self._both(lambda engine: engine.enqueue_known(request_id, hparams, result, now_ms))
+
+    def fill_stock(self, first: int, count: int) -> Stock:
+        return self._both(lambda engine: engine.fill_stock(first, count))
 
     def set_state(self, state: ExperimentState) -> None:
         self._both(lambda engine: engine.set_state(state))

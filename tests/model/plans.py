@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from rungway_server.domain.search.methods.auto import first_shares
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule, Rung
+from rungway_server.domain.search.sources import Proposals, sources_of
 
 ASYNC, SYNC, POPULATION = PromotionRule.ASYNC, PromotionRule.SYNC, PromotionRule.POPULATION
 PROMOTE, STOP = DecisionForm.PROMOTE, DecisionForm.STOP
+SEVERAL = (Proposals.MIXTURE, Proposals.MIXTURE, Proposals.FOREST, Proposals.KDE, Proposals.EXTERNAL)
 
 
 def async_plan(
@@ -33,6 +35,12 @@ def auto_plan(
     plan = async_plan(*lengths, trials=trials, divisor=divisor, cap=cap)
     entries = first_shares(len(lengths))
     return replace(plan, entries=entries, go_on=go_on, blind=blind, budget=budget, budget_ms=budget_ms)
+
+
+def with_sources(plan: Plan, proposals: Proposals, least: int = 2) -> Plan:
+    """The plan with sources of configurations, of which models need so many results of a rung."""
+    sources = sources_of(proposals, 1, may_protect=plan.rule is ASYNC and plan.form is PROMOTE)
+    return replace(plan, sources=replace(sources, least=0 if proposals is Proposals.EXTERNAL else least))
 
 
 def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
@@ -92,7 +100,13 @@ def autos(draw: st.DrawFn) -> Plan:
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """A plan of one to three brackets of one to four rungs."""
+    """A plan of one to three brackets of one to four rungs, perhaps with sources."""
+    plan, proposals = draw(_plans()), draw(st.sampled_from([None, None, None, *SEVERAL]))
+    return with_sources(plan, proposals, draw(st.integers(1, 4))) if proposals else plan
+
+
+@st.composite
+def _plans(draw: st.DrawFn) -> Plan:
     if draw(st.sampled_from([False, False, False, True])):
         return draw(autos())
     rule, form = draw(st.sampled_from([(ASYNC, PROMOTE), (ASYNC, STOP), (SYNC, PROMOTE), (POPULATION, PROMOTE)]))

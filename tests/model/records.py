@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from rungway_server.domain.engine import Lease, Outcome, Report, TellReply, TrialState, TrialView
+from rungway_server.domain.engine import SAMPLER, Lease, Outcome, Report, TellReply, TrialState, TrialView
 from rungway_server.domain.errors import RequestIdReused
 
 Answer = TypeVar("Answer")
@@ -50,6 +50,7 @@ class TrialRecord:
     curve: list[Report] = field(default_factory=list)
     parent: Parent | None = None
     entry: int = 0
+    source: str = SAMPLER
 
     @property
     def dead(self) -> bool:
@@ -82,13 +83,13 @@ class TrialRecord:
         """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""
         return self.state is TrialState.RUNNING and self.fencing_token == lease.fencing_token
 
-    def view(self, *, curve: bool) -> TrialView:
+    def view(self, *, curve: bool, sources: bool = False) -> TrialView:
         """The trial as the store shows it."""
         return TrialView(
             self.number, self.state, self.hparams, self.bracket, self.rung, self.length, self.metric,
             self.best_metric, self.best_length, self.restarts, self.checkpoint, self.checkpoint_length, self.worker,
             self.outcome, self.message, self.created_ms, tuple(self.curve) if curve else (),
-            self.parent.number if self.parent else None, self.best_checkpoint,
+            self.parent.number if self.parent else None, self.best_checkpoint, self.source if sources else "",
         )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from rungway_server.domain.engine import (
     Release,
     Report,
     Result,
+    Stock,
     TellAnswer,
     TellReply,
     TrialState,
@@ -30,10 +31,12 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.sources import EXTERNAL
 from tests.model.finite import Finite
 from tests.model.records import Remembered, ReplyMemory, TrialRecord
 from tests.model.replies import end_trial, release_lease, take_result
 from tests.model.search import Search, explain, explain_new, explain_requeued
+from tests.model.sources import ModelHparams, no_proposals
 
 RECLAIMED_PER_ASK = 16
 PAUSED_RETRY_MS = 5000
@@ -63,6 +66,7 @@ class ReferenceModel:
         pause_after: int = 0,
         finite: Finite | None = None,
         seed: int = 1,
+        model_hparams: ModelHparams = no_proposals,
     ) -> None:
         self.experiment = experiment
         self.search = Search(
@@ -77,6 +81,7 @@ class ReferenceModel:
             pause_after=pause_after,
             finite=finite,
             seed=seed,
+            model_hparams=model_hparams,
         )
         self.revision = 1
         self.budget_spent = False
@@ -98,7 +103,8 @@ class ReferenceModel:
             return self._nothing(AskStatus.DONE, Reason.SEARCH_DONE)
         if search.state is State.PAUSED:
             return self._paused()
-        self.expired = []
+        self.expired, search.now_ms = [], now_ms
+        search.let_models_propose(count, self.revision)
         answer = self._serve(count, worker, now_ms)
         if answer.assignments:
             self.asks.keep(request_id, request=(count, worker), answer=answer)
@@ -263,6 +269,15 @@ class ReferenceModel:
 
     # The experiment.
 
+    def fill_stock(self, first: int, count: int) -> Stock:
+        """Another program proposes."""
+        if self.search.over:
+            raise WrongState(self.experiment, self.search.state, "it has ended")
+        if self.search.sources is None or EXTERNAL not in self.search.sources.names:
+            raise InvalidInput.one("experiment", "takes none")
+        waiting, number = self.search.sources.take(first, count, self.search.is_free)
+        return Stock(waiting, number, self.revision)
+
     def enqueue(self, request_id: str, hparams: Mapping[str, object], now_ms: int) -> int:
         """Enqueue a configuration; how many wait in front of it."""
         known: int | None = self.asks.recall(request_id, request=hparams)
@@ -311,13 +326,15 @@ class ReferenceModel:
             failing=search.failing,
             lost=search.lost,
             entries=search.entries.shown() if search.entries else (),
+            sources=search.sources.shown() if search.sources else (),
             budget_spent=self.budget_spent,
         )
 
     def trials(self, numbers: list[int], *, curve: bool = False) -> list[TrialView]:
         """The trials of these numbers that exist, in this order."""
         trials = self.search.trials
-        return [trials[number].view(curve=curve) for number in numbers if 0 <= number < len(trials)]
+        known, sources = [trials[n] for n in numbers if 0 <= n < len(trials)], self.search.sources is not None
+        return [trial.view(curve=curve, sources=sources) for trial in known]
 
     def best(self, count: int) -> list[TrialView]:
         """The trials with the best metric, best first, ties by trial number."""

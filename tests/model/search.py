@@ -9,7 +9,18 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from rungway_server.domain.engine import Assignment, Explanation, Lease, Outcome, Reason, Report, TrialState
+from rungway_server.domain.engine import (
+    SAMPLER,
+    USER,
+    Assignment,
+    Explanation,
+    Lease,
+    Outcome,
+    Proposal,
+    Reason,
+    Report,
+    TrialState,
+)
 from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
@@ -17,6 +28,7 @@ from tests.model.entries import Entries
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.records import Parent, TrialRecord
+from tests.model.sources import ModelHparams, Sources, no_proposals
 
 TOKENS_PER_MS = 1000
 """No fencing token is below the time in microseconds."""
@@ -39,6 +51,7 @@ class Search:
         pause_after: int = 0,
         finite: Finite | None = None,
         seed: int = 1,
+        model_hparams: ModelHparams = no_proposals,
     ) -> None:
         self.plan = plan
         self.points = Points(finite, hparams) if finite else None
@@ -64,8 +77,11 @@ class Search:
         self.now_ms = 0
         self.seed = seed
         self.drawn = 0
+        self.proposal: Proposal | None = None
+        """Of the last new trial."""
         self.spent = [0] * max(len(plan.entries), 1)
         self.entries = Entries(plan, self.ladders[0], self.spent) if plan.entries else None
+        self.sources = Sources(plan, self.ladders, model_hparams) if plan.sources else None
         self.ends_ms = first_fencing_token // TOKENS_PER_MS + plan.budget_ms if plan.budget_ms else math.inf
 
     # What is true now.
@@ -110,7 +126,7 @@ class Search:
         trial = TrialRecord(len(self.trials), fitting[0], hparams, self.now_ms, TrialState.COMPLETED)
         ladder = self.ladder(trial)
         trial.rung = min(k for k in range(ladder.top + 1) if ladder.length(k) == result.length)
-        trial.outcome = Outcome.FINISHED
+        trial.outcome, trial.source = Outcome.FINISHED, USER
         trial.fencing_token = max(self.next_fencing_token, self.now_ms * TOKENS_PER_MS)
         self.next_fencing_token = trial.fencing_token + 1
         self.trials.append(trial)
@@ -204,7 +220,8 @@ class Search:
         ladder, k = self.ladder(trial), trial.rung
         real = metric is not None and not math.isnan(metric)
         score = metric if self.smaller_is_better or metric is None else -metric
-        entry = Entry(trial.number, metric if real else None, score if real else None, self.next_sequence, trial.entry)
+        real_metric, real_score = (metric, score) if real else (None, None)
+        entry = Entry(trial.number, real_metric, real_score, self.next_sequence, trial.entry, trial.source)
         self.next_sequence += 1
         ladder.entries[k].append(entry)
         if self.stops:
@@ -311,6 +328,7 @@ class Search:
         if self.over:
             return
         trial = TrialRecord(len(self.trials), b, parent.hparams, self.now_ms, TrialState.QUEUED, k + 1, parent=parent)
+        trial.source = self.trials[parent.number].source
         trial.checkpoint, trial.checkpoint_length = parent.checkpoint, parent.checkpoint_length
         trial.length = trial.reached = parent.checkpoint_length
         self.trials.append(trial)
@@ -329,19 +347,43 @@ class Search:
     def new_trial(self, b: int, now_ms: int) -> TrialRecord:
         """A fresh trial in bracket b."""
         number = len(self.trials)
+        entry = self.entries.choose(self.next_sequence) if self.entries else 0
+        hparams: Mapping[str, object] | None = None
+        source, self.proposal = SAMPLER, None
         if self.enqueued:
-            hparams = self.enqueued.pop(0)
-        else:
+            hparams, source = self.enqueued.pop(0), USER
+            if self.sources:
+                self.proposal = self.sources.for_user()
+        elif self.sources:
+            hparams, self.proposal = self.sources.propose(self.next_sequence, entry, self.is_free)
+            source = self.proposal.source
+        if hparams is None:
             hparams = self.points.following(self.trials) if self.points else self.hparams(number)
-        trial = TrialRecord(number, b, hparams, now_ms)
-        if self.entries:
-            trial.entry = trial.rung = self.entries.choose(self.next_sequence)
+        trial = TrialRecord(number, b, hparams, now_ms, rung=entry, entry=entry, source=source)
         self.trials.append(trial)
         return trial
+
+    def is_free(self, hparams: Mapping[str, object]) -> bool:
+        """Whether a new trial may have this configuration."""
+        return self.points is None or self.points.is_free(hparams, self.trials, self.enqueued)
+
+    def let_models_propose(self, count: int, revision: int) -> None:
+        """What an ask for so many finds lacking in the stock is proposed before it hands out anything."""
+        brackets = range(len(self.ladders))
+        new = min(count, sum(map(self.room, brackets)))
+        new = min(new, count - len(self.requeued) - sum(len(self.promotable(b)) for b in brackets))
+        new -= len(self.enqueued)
+        if cap := self.plan.max_concurrent_trials:
+            new = min(new, cap - len(self.deadlines))
+        if self.sources and new > 0 and not self.out_of_budget:
+            opened = self.entries is not None and self.entries.opened is not None
+            self.sources.fill(new, count, self.next_sequence, revision, opened, self.is_free)
 
     def spend(self, trial: TrialRecord, length: int) -> None:
         """Training is handed out to a trial, or given back."""
         self.spent[trial.entry] += length
+        if self.sources:
+            self.sources.spend(trial.source, length)
 
     def hand_out(self, trial: TrialRecord, why: Explanation, worker: str, now_ms: int) -> Assignment:
         """Give a lease on the trial, from its checkpoint."""
@@ -428,15 +470,16 @@ def explain_requeued(search: Search, trial: TrialRecord) -> Explanation:
 
 def explain_new(search: Search, trial: TrialRecord, reason: Reason) -> Explanation:
     """Why a new trial is handed out, and what was known of the entries."""
-    if not search.entries:
-        return explain(reason, trial)
-    return Explanation(reason, trial.bracket, trial.entry, entries=search.entries.shown())
+    found = explain(reason, trial)._replace(proposal=search.proposal)
+    return found._replace(rung=trial.entry, entries=search.entries.shown()) if search.entries else found
 
 
 def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None) -> Explanation:
     """The reason with the numbers it rested on; without a standing no rung took part."""
     if standing is None:
         return Explanation(reason, trial.bracket)
+    if reason is Reason.PROMOTED and standing.among_own:
+        reason = Reason.PROMOTED_AMONG_OWN
     return Explanation(
         reason, trial.bracket, standing.rung, standing.rank, standing.size, standing.quota, standing.cutoff
     )

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     GOING_ON = "going_on"
     BLIND = "blind"
     BUDGET_SPENT = "budget_spent"
+    PROMOTED_AMONG_OWN = "promoted_among_own"
 
 
 class Outcome(StrEnum):

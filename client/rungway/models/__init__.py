@@ -13,7 +13,7 @@ from rungway.models.experiments import (
     Rung,
     TrialCounts,
 )
-from rungway.models.explanation import Entry, Explanation
+from rungway.models.explanation import Entry, Explanation, Proposal, SourceShare
 from rungway.models.people import Enqueued, Worker
 from rungway.models.work import (
     AskReply,
@@ -42,9 +42,11 @@ __all__ = [
     "Plan",
     "Preview",
     "PreviewRow",
+    "Proposal",
     "Report",
     "Result",
     "Rung",
+    "SourceShare",
     "StaleCheckpoint",
     "TellReply",
     "Trial",

@@ -7,7 +7,7 @@ from typing import Any
 from rungway import values
 from rungway._core.enums import DecisionForm, ExperimentState, PromotionRule, Reason, moment, seconds, word
 from rungway.models import shown
-from rungway.models.explanation import Entry, Explanation, reason_of
+from rungway.models.explanation import Entry, Explanation, SourceShare, reason_of
 from rungway.v1 import experiment_pb2, view_service_pb2
 
 
@@ -77,6 +77,8 @@ class Plan:
     """The training (in the unit) after which nothing more is handed out; 0 = none."""
     time_budget: float = 0.0
     """Seconds from the creation after which nothing more is handed out; 0 = none."""
+    sources: tuple[SourceShare, ...] = ()
+    """In a search with several sources of configurations: as they are now, in a preview as at first."""
     __repr__ = shown.plan_text
 
     @property
@@ -98,6 +100,7 @@ class Plan:
             message.go_on,
             message.budget,
             seconds(message.time_budget),
+            tuple(map(SourceShare.from_proto, message.sources)),
         )
 
 

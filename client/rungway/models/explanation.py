@@ -31,6 +31,44 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceShare:
+    """A source of configurations: sampler, forest, local, kde, external."""
+
+    source: str
+    share: float
+    """Its share, 0 to 1: of the training where shares are learned, else of the new trials."""
+    spent: int
+    """The training handed out to its trials (experiment's unit) where shares are learned, else its trials."""
+    credit: float
+    """Its credit for the best results of the top rung: about how many of these are of its trials."""
+
+    @classmethod
+    def from_proto(cls, message: trial_pb2.SourceShare) -> "SourceShare":
+        """From its message on the wire."""
+        return cls(message.source, message.share, message.spent, message.credit)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Where the configuration of a new trial comes from."""
+
+    source: str
+    """A source, or user for one that was enqueued."""
+    turn: str
+    """The source whose turn it was. Another one than `source` had nothing ready, and the sampler stepped in."""
+    revision: int = 0
+    """That of the results that it was proposed from; 0 for a draw."""
+    sources: tuple[SourceShare, ...] = ()
+    """What was known of each source before this trial."""
+
+    @classmethod
+    def from_proto(cls, message: trial_pb2.Proposal) -> "Proposal":
+        """From its message on the wire."""
+        shares = tuple(map(SourceShare.from_proto, message.sources))
+        return cls(message.source, message.turn, message.revision, shares)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why something was decided, with the numbers at that moment."""
 
@@ -54,6 +92,8 @@ class Explanation:
     entries: tuple[Entry, ...] = ()
     """NEW_TRIAL and ENQUEUED in a search whose new trials may enter at any rung: what was known of each entry, by rung,
     when this trial entered at `rung`."""
+    proposal: Proposal | None = None
+    """NEW_TRIAL and ENQUEUED in a search with several sources of configurations: where this one comes from."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
@@ -69,4 +109,5 @@ class Explanation:
             message.text,
             message.parent if message.HasField("parent") else None,
             tuple(map(Entry.from_proto, message.entries)),
+            Proposal.from_proto(message.proposal) if message.HasField("proposal") else None,
         )

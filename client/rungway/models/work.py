@@ -251,6 +251,8 @@ class Trial:
     """The trial it is a clone of; None for any other trial."""
     best_checkpoint: str = ""
     """The checkpoint that was told together with its best result, at `best_length`; empty when none was."""
+    source: str = ""
+    """Where its configuration comes from, in a search with several sources; else empty."""
 
     __repr__ = shown.trial_text
     _repr_html_ = shown.trial_html
@@ -278,6 +280,7 @@ class Trial:
             curve=tuple(Report.from_proto(report) for report in message.curve) if curve else None,
             parent=message.parent if message.HasField("parent") else None,
             best_checkpoint=message.best_checkpoint,
+            source=message.source,
         )
 
 

@@ -308,6 +308,7 @@ class Plan(_message.Message):
     GO_ON_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     TIME_BUDGET_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     rule: Global___PromotionRule.ValueType
     """The promotion rule."""
     form: Global___DecisionForm.ValueType
@@ -334,6 +335,10 @@ class Plan(_message.Message):
     def time_budget(self) -> _duration_pb2.Duration:
         """When nothing more is handed out, counted from the creation; unset = never."""
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[_trial_pb2.SourceShare]:
+        """In a search with several sources of configurations: their shares as they are now, in a preview as at first."""
+
     def __init__(
         self,
         *,
@@ -347,10 +352,11 @@ class Plan(_message.Message):
         go_on: _builtins.bool = ...,
         budget: _builtins.int = ...,
         time_budget: _duration_pb2.Duration | None = ...,
+        sources: _abc.Iterable[_trial_pb2.SourceShare] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time_budget", b"time_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "budget", b"budget", "divisor", b"divisor", "entries", b"entries", "form", b"form", "go_on", b"go_on", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "time_budget", b"time_budget", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "budget", b"budget", "divisor", b"divisor", "entries", b"entries", "form", b"form", "go_on", b"go_on", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "sources", b"sources", "time_budget", b"time_budget", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,6 +112,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No new trial is left, and one of those that wait, drawn evenly, goes on to the next rung of its new entry."""
     REASON_BUDGET_SPENT: _Reason.ValueType  # 25
     """The budget of the search is spent: nothing more is handed out."""
+    REASON_PROMOTED_AMONG_OWN: _Reason.ValueType  # 26
+    """The result is in the top-k of its rung among the trials of the sampler alone: the trial is promoted. Only in a search
+    with learned sources; rank, rung_size, quota and cutoff are those among these trials.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -168,6 +172,10 @@ REASON_BLIND: Reason.ValueType  # 24
 """No new trial is left, and one of those that wait, drawn evenly, goes on to the next rung of its new entry."""
 REASON_BUDGET_SPENT: Reason.ValueType  # 25
 """The budget of the search is spent: nothing more is handed out."""
+REASON_PROMOTED_AMONG_OWN: Reason.ValueType  # 26
+"""The result is in the top-k of its rung among the trials of the sampler alone: the trial is promoted. Only in a search
+with learned sources; rank, rung_size, quota and cutoff are those among these trials.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -484,6 +492,7 @@ class Explanation(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
     reason: Global___Reason.ValueType
     """The reason, for programs."""
     bracket: _builtins.int
@@ -510,6 +519,10 @@ class Explanation(_message.Message):
         when this trial entered at `rung`. It trains to that unjudged.
         """
 
+    @_builtins.property
+    def proposal(self) -> Global___Proposal:
+        """NEW_TRIAL and ENQUEUED in a search with several sources of configurations: where this one comes from."""
+
     def __init__(
         self,
         *,
@@ -523,10 +536,11 @@ class Explanation(_message.Message):
         text: _builtins.str = ...,
         parent: _builtins.int | None = ...,
         entries: _abc.Iterable[Global___Entry] | None = ...,
+        proposal: Global___Proposal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "cutoff", b"cutoff", "parent", b"parent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "cutoff", b"cutoff", "parent", b"parent", "proposal", b"proposal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "entries", b"entries", "parent", b"parent", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "entries", b"entries", "parent", b"parent", "proposal", b"proposal", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cutoff: _TypeAlias = _typing.Literal["cutoff"]  # noqa: Y015
     _WhichOneofArgType__cutoff: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff"]  # noqa: Y015
@@ -538,6 +552,76 @@ class Explanation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
+@_typing.final
+class Proposal(_message.Message):
+    """Where the configuration of a new trial comes from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Its source: sampler, forest, local, kde, external, or user for one that was enqueued."""
+    turn: _builtins.str
+    """The source whose turn it was. Another one than `source` had nothing ready, and the sampler stepped in."""
+    revision: _builtins.int
+    """The revision of the results that it was proposed from; 0 for a draw."""
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceShare]:
+        """What was known of each source before this trial."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        turn: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        sources: _abc.Iterable[Global___SourceShare] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "source", b"source", "sources", b"sources", "turn", b"turn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
+
+@_typing.final
+class SourceShare(_message.Message):
+    """A source of configurations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Its name, as in Proposal."""
+    share: _builtins.float
+    """Its share, 0 to 1: of the training where shares are learned, else of the new trials."""
+    spent: _builtins.int
+    """The training handed out to its trials (experiment's unit) where shares are learned, else its trials."""
+    credit: _builtins.float
+    """Its credit for the best results of the top rung: about how many of these are of its trials."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        share: _builtins.float = ...,
+        spent: _builtins.int = ...,
+        credit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "share", b"share", "source", b"source", "spent", b"spent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourceShare: _TypeAlias = SourceShare  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
@@ -642,6 +726,7 @@ class Trial(_message.Message):
     CURVE_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
     BEST_CHECKPOINT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     state: Global___TrialState.ValueType
@@ -674,6 +759,8 @@ class Trial(_message.Message):
     """The trial it is a clone of; unset for any other trial."""
     best_checkpoint: _builtins.str
     """The checkpoint that was told together with its best result, at best_length; empty when none was."""
+    source: _builtins.str
+    """In a search with several sources of configurations: that of its own, as in Proposal; else empty."""
     @_builtins.property
     def hparams(self) -> _value_pb2.MapValue:
         """The configuration."""
@@ -710,10 +797,11 @@ class Trial(_message.Message):
         curve: _abc.Iterable[Global___Report] | None = ...,
         parent: _builtins.int | None = ...,
         best_checkpoint: _builtins.str = ...,
+        source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_checkpoint", b"best_checkpoint", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_checkpoint", b"best_checkpoint", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "source", b"source", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_metric: _TypeAlias = _typing.Literal["best_metric"]  # noqa: Y015
     _WhichOneofArgType__best_metric: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric"]  # noqa: Y015

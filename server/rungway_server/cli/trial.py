@@ -45,6 +45,8 @@ def print_heading(out: Console, experiment: Experiment, trial: Trial) -> None:
     out.print(text(settings(trial.hparams)))
     if trial.parent is not None:
         out.print(text(f"clone of trial {trial.parent}"))
+    if trial.source:
+        out.print(text(f"configuration: {trial.source}"))
     for name, checkpoint, length in (
         ("checkpoint", trial.checkpoint, trial.checkpoint_length),
         ("best checkpoint", trial.best_checkpoint, trial.best_length),

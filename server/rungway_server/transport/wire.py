@@ -1,7 +1,6 @@
 """Writes values of the domain as messages of the wire."""
 
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -19,15 +18,12 @@ from rungway_server.domain.engine import (
     Assignment,
     BestBy,
     Decision,
-    Entry,
     EventView,
     ExperimentState,
-    Explanation,
     Lease,
     LeaseStatus,
     Outcome,
     Progress,
-    Reason,
     Report,
     TellAnswer,
     TellReply,
@@ -35,9 +31,7 @@ from rungway_server.domain.engine import (
     TrialView,
 )
 from rungway_server.domain.experiment import ExperimentConfig, to_document
-from rungway_server.domain.explain import in_words
 from rungway_server.domain.search.fraction_done import fraction_done
-from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PreviewRow, preview
 from rungway_server.domain.search.replan import without_lost
@@ -47,9 +41,17 @@ from rungway_server.service.port import Definition
 from rungway_server.service.reading import Turn
 from rungway_server.service.trials import Workers
 from rungway_server.service.worker_thread import Priority
+from rungway_server.transport.explanations import (
+    REASONS,
+    entries_of,
+    entry_message,
+    explanation_message,
+    first_shares,
+    source_message,
+    whole,
+)
 from rungway_server.transport.requests import NAMESPACE
 
-_REASONS = {reason: trial_pb2.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
 _DECISIONS = {decision: trial_pb2.Decision.Value(f"DECISION_{decision.name}") for decision in Decision}
 _STATES = {state: trial_pb2.TrialState.Value(f"TRIAL_STATE_{state.name}") for state in TrialState}
 _OUTCOMES = {outcome: trial_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
@@ -82,28 +84,6 @@ def lease_message(lease: Lease) -> trial_pb2.Lease:
     return trial_pb2.Lease(trial=lease.trial, fence=lease.fencing_token)
 
 
-@lru_cache(maxsize=4096)
-def explanation_message(why: Explanation) -> trial_pb2.Explanation:
-    """The explanation with its numbers and in words. It is cached: do not change it."""
-    return trial_pb2.Explanation(
-        reason=_REASONS[why.reason],
-        bracket=why.bracket,
-        rung=why.rung,
-        rank=why.rank,
-        rung_size=why.rung_size,
-        quota=why.quota,
-        cutoff=why.cutoff,
-        text=in_words(why),
-        parent=why.parent,
-        entries=map(entry_message, why.entries),
-    )
-
-
-def entry_message(entry: Entry) -> trial_pb2.Entry:
-    """An entry of a ladder."""
-    return trial_pb2.Entry(share=entry.share, spent=_whole(entry.spent), credit=entry.credit)
-
-
 def write_assignment(assignment: Assignment, lease_ms: int, message: trial_pb2.Assignment) -> None:
     """Fill in an empty message: cheaper than making parts and copying them into the whole."""
     message.lease.trial, message.lease.fence = assignment.lease
@@ -125,7 +105,7 @@ async def ask_message(answer: AskAnswer, best: TrialView | None, lease_ms: int) 
     """The answer to an ask. Large configurations are written in slices."""
     message = search.AskResponse(
         status=_ASK_STATUSES[answer.status],
-        reason=_REASONS[answer.reason] if answer.reason else trial_pb2.REASON_UNSPECIFIED,
+        reason=REASONS[answer.reason] if answer.reason else trial_pb2.REASON_UNSPECIFIED,
         retry_after=duration(answer.retry_after_ms) if answer.status is AskStatus.WAIT else None,
         best_trial=trial_message(best) if best else None,
         revision=answer.revision,
@@ -197,6 +177,7 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         create_time=timestamp(trial.created_ms),
         parent=trial.parent,
         best_checkpoint=trial.best_checkpoint,
+        source=trial.source,
     )
 
 
@@ -265,7 +246,7 @@ def _message(view: ExperimentView | Listed, plan: Plan) -> experiment_pb2.Experi
         create_time=timestamp(definition.created_ms),
         trials=_counts(progress),
         progress=fraction_done(plan, progress),
-        trained_length=_whole(progress.trained_length),
+        trained_length=whole(progress.trained_length),
         revision=progress.revision,
         notes=definition.notes,
         reason=trial_pb2.REASON_UNSPECIFIED if progress.failing is None else trial_pb2.REASON_FAILING,
@@ -309,14 +290,10 @@ def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2
         unit=plan.unit,
         entries=map(entry_message, entries_of(plan, progress)),
         go_on=plan.go_on,
-        budget=_whole(plan.budget),
+        budget=whole(plan.budget),
         time_budget=duration(plan.budget_ms) if plan.budget_ms else None,
+        sources=map(source_message, progress.sources if progress else first_shares(plan)),
     )
-
-
-def entries_of(plan: Plan, progress: Progress | None) -> Sequence[Entry]:
-    """The entries of the ladder by rung, as they are now or, without a progress, as they are at first."""
-    return progress.entries if progress else [Entry(parts / PARTS, 0) for parts in plan.entries]
 
 
 def preview_message(planned: Planned) -> experiment_pb2.Preview:
@@ -329,8 +306,8 @@ def preview_message(planned: Planned) -> experiment_pb2.Preview:
             for bracket in shown.brackets
         ],
         total=_rows(shown.total),
-        total_length=_whole(shown.total_length),
-        random_search_length=_whole(shown.random_search_length),
+        total_length=whole(shown.total_length),
+        random_search_length=whole(shown.random_search_length),
         config=to_map(to_document(planned.config)),
         notes=planned.notes,
         summary=describe(planned.config),
@@ -376,11 +353,6 @@ def _bracket(bracket: Bracket, b: int, progress: Progress | None) -> experiment_
 def _counts(progress: Progress) -> experiment_pb2.TrialCounts:
     by_state = {state.value: progress.trial_states.get(state, 0) for state in TrialState}
     return experiment_pb2.TrialCounts(started=sum(progress.started), **by_state)
-
-
-def _whole(length: int) -> int:
-    """A sum of lengths, capped at the largest integer of the wire."""
-    return min(length, 2**63 - 1)
 
 
 def _rows(rows: tuple[PreviewRow, ...]) -> list[experiment_pb2.PreviewRow]:

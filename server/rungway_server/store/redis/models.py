@@ -9,26 +9,25 @@ import asyncio
 import pickle
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
-from rungway_server.domain.errors import RungwayError
-from rungway_server.domain.search.sources import WORDS
+from rungway_server.domain.engine import Stock
+from rungway_server.domain.errors import InvalidInput, RungwayError, WrongState
+from rungway_server.domain.search.sources import EXTERNAL, WORDS
 from rungway_server.proposals.observed import Source
 from rungway_server.proposals.propose import is_due
 from rungway_server.service.offload import in_model_process
 from rungway_server.service.port import ExperimentRef
+from rungway_server.store.redis.connection.router import Argument
 from rungway_server.store.redis.experiment_cache import CachedExperiment, ExperimentCache
 from rungway_server.store.redis.observing import Lengths, Places, places_for, proposed, seen, trial_of
 from rungway_server.store.redis.snapshot.copying import configuration_of
 from rungway_server.store.redis.snapshot.piece_reader import POINTS, paired
-
-if TYPE_CHECKING:
-    from rungway_server.store.redis.connection.router import Argument
 
 LONGEST_WAIT = 0.1
 """How long an ask waits for models (seconds)."""
@@ -43,6 +42,9 @@ POINTS_AT = POINTS - 1
 """How many keys a search has whose points are not counted."""
 _SOURCES = {"forest": Source.FOREST, "local": Source.LOCAL, "kde": Source.KDE}
 _log = structlog.get_logger()
+
+Compute = Callable[..., Awaitable[Any]]
+"""Calls a function of `observing.py` with these arguments; the namespace is before it."""
 
 
 class Lane(NamedTuple):
@@ -74,8 +76,13 @@ class _Search:
 class Models:
     """Proposals of the models of all searches. `longest_wait`: None waits for all proposals (simulations, tests)."""
 
-    def __init__(self, experiments: ExperimentCache, longest_wait: float | None = LONGEST_WAIT) -> None:
-        self._experiments, self._longest_wait = experiments, longest_wait
+    def __init__(
+        self,
+        experiments: ExperimentCache,
+        longest_wait: float | None = LONGEST_WAIT,
+        compute: Compute = in_model_process,
+    ) -> None:
+        self._experiments, self._longest_wait, self._compute = experiments, longest_wait, compute
         self._known: dict[str, _Search] = {}
 
     def deadline(self) -> float:
@@ -97,6 +104,24 @@ class Models:
             search.task = asyncio.create_task(self._fill(ref, known, search, results, lanes))
         await asyncio.wait({search.task}, timeout=left)
         return search.task.done()
+
+    async def take(
+        self, ref: ExperimentRef, first: int, proposals: Sequence[Mapping[str, object]], revision: int
+    ) -> Stock:
+        """Proposals of another program, as the port of the store says."""
+
+        async def args(known: CachedExperiment) -> list[Argument]:
+            names = known.definition.plan.sources.names if known.definition.plan.sources else ()
+            lane = names.index(EXTERNAL) + 1 if EXTERNAL in names else 0
+            return ["", lane, first, revision, 0, MOST_IN_STOCK, *map(known.configurations.pack, proposals)]
+
+        _, answer = await self._experiments.run("propose", ref, args)
+        if answer[0] == b"no lane":
+            wanted = "wanted a search with proposals: external"
+            raise InvalidInput.one("experiment", f"takes no proposals from elsewhere, {wanted}")
+        if answer[0] == b"refused":
+            raise WrongState(ref.experiment, answer[1].decode(), "an ended experiment starts no more trials")
+        return Stock(*answer[1:])
 
     def _of(self, known: CachedExperiment) -> _Search:
         uid = known.definition.uid
@@ -125,12 +150,14 @@ class Models:
         count = min(max(lane.lacking, ahead, known.asking), MOST_IN_STOCK)
         entry = search.lengths.count - 1 if lane.unjudged else 0
         numbers = range(lane.first, lane.first + count)
-        found = await in_model_process(ref.namespace, proposed, search.config, search.seen, lane.source, numbers, entry)
-        if not found:
+        found = await self._compute(ref.namespace, proposed, search.config, search.seen, lane.source, numbers, entry)
+        stocked = 0
+        if found:
+            args: list[Argument] = ["", lane.lane, lane.first, search.revision, search.results, MOST_IN_STOCK]
+            _, answer = await self._experiments.run("propose", ref, [*args, *_within(found)])
+            stocked = answer[1] if answer[0] == b"stock" else 0
+        if stocked < lane.lacking:  # until there are more results
             search.barren[lane.lane] = search.results
-            return
-        args: list[Argument] = ["", lane.lane, lane.first, search.revision, search.results, MOST_IN_STOCK]
-        await self._experiments.run("propose", ref, [*args, *_within(found)])
 
     async def _look(self, ref: ExperimentRef, known: CachedExperiment, search: _Search) -> None:
         """Read what models learn from."""
@@ -140,7 +167,7 @@ class Models:
         _, _, _, sizes, dead, passes = answer
         counted = search.lengths.counted(sizes, dead)
         models = [_SOURCES[name] for name in sources.names if name in _SOURCES]
-        places: Places = await in_model_process(ref.namespace, places_for, search.config, models, counted)
+        places: Places = await self._compute(ref.namespace, places_for, search.config, models, counted)
         ranges = search.lengths.ranges(places, sizes)
         flat = [number for some in ranges for each in some for number in each]
         _, answer = await self._experiments.run("observe", ref, ["", *flat])

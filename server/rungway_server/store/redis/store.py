@@ -35,8 +35,7 @@ from rungway_server.domain.ranking import WORST_KEY, metric_key
 from rungway_server.domain.sampling.sampling import counted
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.replan import too_few_for_queue
-from rungway_server.domain.search.sources import EXTERNAL
-from rungway_server.service.offload import at_once_or_in_process
+from rungway_server.service.offload import at_once_or_in_process, in_model_process
 from rungway_server.service.port import Definition, ExperimentRef
 from rungway_server.store.redis.answers import read_ask, read_available, read_enqueued, read_expired
 from rungway_server.store.redis.connection.router import Argument, Router
@@ -48,7 +47,7 @@ from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import ABOUT, schema_of
-from rungway_server.store.redis.models import LONGEST_WAIT, MOST_IN_STOCK, Models
+from rungway_server.store.redis.models import LONGEST_WAIT, Compute, Models
 from rungway_server.store.redis.pieces import in_pieces, pieces, read_told, refuse_tell
 from rungway_server.store.redis.reads import RedisReads
 from rungway_server.store.redis.suggestions import Suggestions
@@ -67,7 +66,7 @@ class RedisStore(RedisReads):
     `request_window_ms` and `request_window_count` bound how long, and how many, answers are kept for repeats: an answer
     stays for at least one window unless more than `request_window_count` came within it. `most_events` bounds the event
     log of each experiment: the oldest lines are dropped. `counter` counts what the scripts do. An ask waits
-    `longest_wait_for_models` seconds for models (None: until they have proposed).
+    `longest_wait_for_models` seconds for models (None: until they have proposed), which `compute` lets work.
     """
 
     def __init__(
@@ -79,6 +78,7 @@ class RedisStore(RedisReads):
         most_events: int = 1_000_000,
         counter: SearchCounter | None = None,
         longest_wait_for_models: float | None = LONGEST_WAIT,
+        compute: Compute = in_model_process,
     ) -> None:
         self._bounds = {
             "window_ms": request_window_ms,
@@ -86,7 +86,7 @@ class RedisStore(RedisReads):
             "most_events": most_events,
         }
         super().__init__(router, ExperimentCache(router, counter))
-        self._models = Models(self._experiments, longest_wait_for_models)
+        self._models = Models(self._experiments, longest_wait_for_models, compute)
         self.note_best: Callable[[ExperimentRef, Sequence[Result]], None] | None = None
         """Called after a tell with the best metric that this server was told."""
 
@@ -364,20 +364,7 @@ class RedisStore(RedisReads):
         self, ref: ExperimentRef, first: int, proposals: Sequence[Mapping[str, object]], revision: int = 0
     ) -> Stock:
         """See the port."""
-
-        async def args(known: CachedExperiment) -> list[Argument]:
-            names = known.definition.plan.sources.names if known.definition.plan.sources else ()
-            lane = names.index(EXTERNAL) + 1 if EXTERNAL in names else 0
-            return ["", lane, first, revision, 0, MOST_IN_STOCK, *map(known.configurations.pack, proposals)]
-
-        _, answer = await self._experiments.run("propose", ref, args)
-        if answer[0] == b"no lane":
-            raise InvalidInput.one(
-                "proposals", "the search takes none from elsewhere, wanted one with proposals: external"
-            )
-        if answer[0] == b"refused":
-            raise WrongState(ref.experiment, answer[1].decode(), "an ended experiment starts no more trials")
-        return Stock(*answer[1:])
+        return await self._models.take(ref, first, proposals, revision)
 
     def _for_lua(self, plan: Plan, config: ExperimentConfig) -> str:
         return plan_for_lua(plan, config, pause_after=config.pause_after_failures, **self._bounds)

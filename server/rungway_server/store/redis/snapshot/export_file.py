@@ -89,8 +89,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     """The lines before those of trials."""
     progress, meta = snapshot.progress, snapshot.meta
     form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
-    form = WITH_ABOUT if snapshot.about else form
-    form = WITH_SOURCES if "sources" in progress else form
+    form = WITH_SOURCES if "sources" in progress else WITH_ABOUT if snapshot.about else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -153,8 +152,7 @@ def suggestion_of(number: int, hparams: Mapping[str, object]) -> dict[str, Any]:
 
 def stocked(at: tuple[int, int], hparams: Mapping[str, object]) -> dict[str, Any]:
     """The line of a configuration that a model or a program proposes for a trial to come, by its lane and place."""
-    lane, place = at
-    return {"proposal": place, "lane": lane, "hparams": hparams}
+    return {"proposal": at[1], "lane": at[0], "hparams": hparams}
 
 
 def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:

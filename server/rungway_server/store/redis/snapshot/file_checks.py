@@ -3,8 +3,7 @@
 Each check raises BadField, with the path, what was found and what was wanted.
 """
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, is_text, shown
@@ -17,6 +16,7 @@ from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.further import Row
 from rungway_server.store.redis.layout.plan_codec import LATER_FIELDS
 from rungway_server.store.redis.snapshot import ranges
+from rungway_server.store.redis.snapshot.curve import Curve
 
 Check = Callable[[str, Any], None]
 _DEEPEST, LONGEST_VALUE = 20, 10_000
@@ -28,30 +28,6 @@ class BadField(ValueError):
 
     def __init__(self, path: str, found: object, wanted: str) -> None:
         super().__init__(f"{path}: got {shown(found)}, wanted {wanted}")
-
-
-class Curve:
-    """The curve of a trial in 16 bytes a point: pairs of length and metric."""
-
-    __slots__ = ("_lengths", "_metrics")
-
-    def __init__(self) -> None:
-        self._lengths, self._metrics = array("q"), array("d")
-
-    def add(self, length: int, metric: float) -> None:
-        """One more point."""
-        self._lengths.append(length)
-        self._metrics.append(metric)
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[tuple[int, float]]:
-        return zip(self._lengths, self._metrics, strict=True)
-
-    def part(self, first: int, last: int) -> Iterator[tuple[int, float]]:
-        """Points `first` to `last` - 1, by their position."""
-        return zip(self._lengths[first:last], self._metrics[first:last], strict=True)
 
 
 def number(least: int, most: int) -> Check:

@@ -46,8 +46,9 @@ from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER
 from rungway_server.store.redis.layout.superseded import FIELD as SUPERSEDED
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
+from rungway_server.store.redis.snapshot.curve import Curve
 from rungway_server.store.redis.snapshot.export_file import NUMBERS, SETTINGS, TRIAL_NAMES, BadExport, ExportFile
-from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS, Curve
+from rungway_server.store.redis.snapshot.file_checks import PROGRESS_FIELDS
 from rungway_server.store.redis.snapshot.snapshot import OWN, WAITING, decode
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@
 --        12 revision at which trials are known though some change in silence, or '' where none does
 -- Returns {'changes', schema, progress, counts, failing or '', {event}, {number, record…}, {number, suggestion…},
 --          {requeued, promotable, enqueued, leases, best} or {} (as they are known),
---          {members of these trials in rungs}, {point, uses or ''…}, {proposal in stock…: its field, configuration}},
+--          {members of these trials in rungs}, {point, uses or ''…}, {field of a proposal in stock, it…}},
 --         {'behind', why: trials, plan, lists, suggestions or everything}, {'missing'} or {'stale'}
 --- @include "call"
 --- @include "rungs"

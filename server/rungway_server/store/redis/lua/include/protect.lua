@@ -1,6 +1,6 @@
 -- A second way up for trials of the sampler, where models propose, too (`ladder.sources.protects`): by their rank among
--- those of the sampler, as if no model had proposed. So models that are misled by the lower rungs cannot shut them out of
--- the upper ones. RUNGS has the results of these trials a second time, behind all rungs: bracket + 128 (1 byte), rung
+-- those of the sampler, as if no model had proposed. So models that the lower rungs mislead cannot shut them out of the
+-- upper ones. RUNGS has the results of these trials a second time, behind all rungs: bracket + 128 (1 byte), rung
 -- (1 byte), entry; `counts.sources.sizes` has how many there are in each rung.
 -- Gives  own_entry, change_own, stays_up, own_numbers
 --- @include "call"

@@ -24,8 +24,8 @@ local function end_round(search, bracket, rung, newcomer, top)
 end
 
 -- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
--- top-k, its entry, and the reason if it is promoted. The numbers: bracket, rung, rank, results of the rung, quota, sort
--- key of the cut-off.
+-- top-k, its entry, and the reason if it is promoted. The numbers: bracket, rung, rank, results of the rung, quota,
+-- sort key of the cut-off.
 add_result = function(search, bracket, rung, number, trial, key)
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
@@ -37,8 +37,8 @@ add_result = function(search, bracket, rung, number, trial, key)
   redis.call('ZADD', RUNGS, 0, member)
   sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
-  local numbers, own = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }, own_of(search)
-  local own_rank, own_before, own_after
+  local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
+  local own, own_rank, own_before, own_after = own_of(search), nil, nil, nil
   if own then own_rank, own_before, own_after = own.change(search, bracket, rung, entry, 'ZADD') end
   if search.plan.rule == PromotionRule.population then
     if after > 0 then end_round(search, bracket, rung, rank, after) end

@@ -1,5 +1,5 @@
--- Sources of configurations (`ladder.sources`): the sampler, models, another program. Each has a share of the new trials
--- or, where shares are learned, of the training. `docs/searchers.md` has the rules and the reasons.
+-- Sources of configurations (`ladder.sources`): the sampler, models, another program. Each has a share of the new
+-- trials or, where shares are learned, of the training. `docs/searchers.md` has the rules and the reasons.
 -- Gives  can_propose, choose_source
 --- @include "call"
 --- @include "sort_keys"

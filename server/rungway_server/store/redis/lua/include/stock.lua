@@ -1,7 +1,7 @@
 -- What models and programs have proposed for trials to come: CONFIGS has it by lane and place, as '2:17'. A lane is the
 -- position of a source, or the one after the last for the forest's proposals that train long unjudged. Of each lane
--- `counts.sources.stock` has the places `used` and `filled`, how many proposals were `drawn` for these, and from how many
--- results (`made`) and at which `revision` the oldest one in stock was.
+-- `counts.sources.stock` has the places `used` and `filled`, how many proposals were `drawn` for these, and from how
+-- many results (`made`) and at which `revision` the oldest one in stock was.
 -- Gives  stock_field, is_stale, missing_proposals, new_from_source
 --- @include "call"
 --- @include "trials"
@@ -80,9 +80,9 @@ local function take_proposal(search, s, entry)
 end
 
 -- A new trial: the configuration is the first that a user enqueued, else one of the source whose turn it is; where that
--- has none in stock, the sampler's. Returns trial number, record and explanation. That ends with a list: the source, the
--- one whose turn it was, the revision of the results it was proposed from (0: of none), how many sources there are, and
--- of each the number, share, what was spent on it before this trial, and credit.
+-- has none in stock, the sampler's. Returns trial number, record and explanation. That ends with a list: the source,
+-- the one whose turn it was, the revision of the results it was proposed from (0: of none), how many sources there are,
+-- and of each the number, share, what was spent on it before this trial, and credit.
 local function new_from_source(search, bracket)
   local own, sources = search.counts.sources, search.ladder.sources
   local entry = search.ladder.entries and choose_entry(search) or 0

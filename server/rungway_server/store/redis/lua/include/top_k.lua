@@ -3,8 +3,8 @@
 --- @include "trials"
 --- @include "events"
 --- @include "rungs"
--- Defined in results.lua: it and `promote_ended` call each other, as a trial that has ended and is promoted has a result in the
--- next rung.
+-- Defined in results.lua: it and `promote_ended` call each other, as a trial that has ended and is promoted has a
+-- result in the next rung.
 local add_result
 
 -- Whether the trial will never train again: it is dead, or its training ended by itself.

@@ -1,0 +1,152 @@
+"""Games worked by hand: sources of configurations, their shares, what is in stock, and the sampler's own way up."""
+
+from collections import Counter
+
+from rungway_server.domain.engine import Assignment, Outcome, Reason
+from rungway_server.domain.search.sources import EXTERNAL, FOREST, LOCAL, Proposals
+from tests.model.examples_auto import mixed, work
+from tests.model.finite import Finite
+from tests.model.hand import Start, example
+from tests.model.plans import async_plan, auto_plan, population_plan, with_sources
+
+WAITS = "pause not_promoted"
+MIXTURE, ALONE, ELSEWHERE = Proposals.MIXTURE, Proposals.FOREST, Proposals.EXTERNAL
+
+
+def sources_of(given: list[Assignment]) -> list[tuple[str, str]]:
+    """Of new trials: the source of each, and whose turn it was."""
+    found = (each.explanation.proposal for each in given)
+    return [(each.source, each.turn) for each in found if each]
+
+
+@example
+def models_begin_with_enough_results(start: Start) -> None:
+    """Until a rung has the results that models need, all trials are drawn; then a fifth is."""
+    hand = start(with_sources(async_plan(1, 3, trials=30), ALONE, least=4))
+    assert hand.ask(6) == [0, 1, 2, 3, 4, 5]
+    for trial in range(4):
+        hand.told(trial, 1 - trial / 10)
+    given = work(hand, mixed, 16)
+    found = sources_of(given)
+    assert Counter(found)[FOREST, FOREST] > 2 * Counter(found)[("sampler", "sampler")] > 0
+    first = next(each.explanation.proposal for each in given if each.explanation.proposal)
+    assert [share.source for share in first.sources] == ["sampler", FOREST]
+    assert hand.view(given[0].lease.trial).source in ("sampler", FOREST)
+
+
+@example
+def a_mixture_shares_the_training(start: Start) -> None:
+    """Each source gets its share of the training, and more of it once the best results are of its trials."""
+    hand = start(with_sources(auto_plan(1, 2, 4, trials=60, divisor=2), MIXTURE))
+    work(hand, lambda trial, length: mixed(trial, length) - (hand.view(trial).source == LOCAL), 90)
+    own, forest, local = hand.engine.progress().sources
+    assert local.share > 0.4
+    assert (own.share > 0.29, forest.share > 0.14) == (True, True)
+    assert local.credit > 1 > own.credit
+    assert own.spent + forest.spent + local.spent == sum(each.spent for each in hand.engine.progress().entries)
+
+
+@example
+def the_sampler_has_a_way_up_of_its_own(start: Start) -> None:
+    """A trial of the sampler that the models' trials beat is promoted by its rank among its own."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE))
+    given = work(hand, lambda trial, length: mixed(trial, length) + 2 * (hand.view(trial).source == "sampler"), 60)
+    up = [each for each in given if each.explanation.reason is Reason.PROMOTED_AMONG_OWN]
+    promoted = [trial for trial in range(40) if hand.view(trial).source == "sampler" and hand.view(trial).rung]
+    assert len(promoted) > 6
+    for each in up:
+        assert each.explanation.rank < each.explanation.quota <= each.explanation.rung_size / 2
+
+
+@example
+def who_is_displaced_everywhere_waits(start: Start) -> None:
+    """A trial of the sampler that better ones of its own displace is not promoted any more."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(8)
+    hand.pause()
+    for trial, metric in enumerate([0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]):
+        hand.told(trial, metric)
+    hand.resume()
+    assert [hand.assigned().lease.trial for _ in range(4)] == [7, 6, 5, 4]
+
+
+@example
+def an_invalid_trial_leaves_its_own_rank(start: Start) -> None:
+    """What an invalid trial had among its own goes with it, and another one moves up."""
+    hand = start(with_sources(async_plan(1, 4, 8, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(4)
+    assert [hand.told(0, 0.1), hand.told(1, 0.2), hand.told(2, 0.3)] == [WAITS, WAITS, WAITS]
+    assert hand.assigned().lease.trial == 0
+    hand.fail(0, Outcome.INVALID)
+    assert hand.assigned().lease.trial == 1
+    assert hand.told(3, 0.05) == "continue promoted"
+
+
+@example
+def the_dead_of_the_sampler_block_nobody(start: Start) -> None:
+    """Dead trials rank last among their own, and are promoted without a worker when it is their turn."""
+    hand = start(with_sources(async_plan(1, 2, 4, trials=24, divisor=1.5), MIXTURE))
+    hand.ask(6)
+    for trial in range(6):
+        hand.fail(trial, Outcome.DIVERGED) if trial % 2 else hand.told(trial, trial / 10)
+    work(hand, mixed, 40)
+    assert hand.waits() in ("done search_done", "wait waiting_for_results")
+
+
+@example
+def another_program_fills_the_stock(start: Start) -> None:
+    """Its proposals are used in order; the first that comes with a number is kept; without any the sampler steps in."""
+    hand = start(with_sources(async_plan(1, 3, trials=9), ELSEWHERE))
+    assert hand.fill_stock(0, 2) == (2, 2)
+    assert hand.fill_stock(1, 2) == (3, 3)  # the second is there already
+    assert hand.fill_stock(0, 2) == (3, 3)
+    assert hand.fill_stock(5, 2) == (3, 3)  # a gap: the caller's view is old
+    given = [hand.assigned() for _ in range(4)]
+    assert sources_of(given) == [(EXTERNAL, EXTERNAL)] * 3 + [("sampler", EXTERNAL)]
+    hand.enqueue({"x": 0.5})
+    assert hand.fill_stock(3, 1) == (1, 4)
+    assert sources_of([hand.assigned(), hand.assigned()]) == [("user", "user"), (EXTERNAL, EXTERNAL)]
+
+
+@example
+def no_point_is_proposed_twice(start: Start) -> None:
+    """In a finite space a proposal of a point that has had a trial is dropped, and each point is run once."""
+    hand = start(with_sources(async_plan(1, 3, trials=12), ALONE), finite=Finite(7))
+    given = work(hand, mixed, 12)
+    new = [each for each in given if each.explanation.proposal]
+    points = [each.hparams["x"] for each in new[:7]]
+    assert sorted(points) == list(range(7))
+
+
+@example
+def a_proposal_grows_old(start: Start) -> None:
+    """What was proposed from far fewer results is not used any more."""
+    hand = start(with_sources(async_plan(1, 3, trials=60, divisor=4), ALONE))
+    given = work(hand, mixed, 40)
+    revisions = [each.explanation.proposal.revision for each in given if each.explanation.proposal]
+    assert len({*revisions} - {0}) > 3
+    assert revisions[-1] > revisions[len(revisions) // 2]
+
+
+@example
+def clones_have_the_source_of_their_parents(start: Start) -> None:
+    """A clone is of no source's turn."""
+    hand = start(with_sources(population_plan(1, 2, size=4, cut=1), ALONE, least=1))
+    hand.ask(2)
+    hand.told(0, 0.5)
+    hand.ask(3)
+    for trial in range(1, 4):
+        hand.told(trial, 0.5 - trial / 10)
+    given = work(hand, mixed, 9)
+    clone = next(each for each in given if each.explanation.reason is Reason.CLONED)
+    assert hand.view(clone.lease.trial).source == hand.view(clone.explanation.parent or 0).source
+
+
+@example
+def few_sources_and_few_rungs(start: Start) -> None:
+    """Entries, a budget and trials that go on work with sources as without them."""
+    plan = auto_plan(1, 2, 4, 8, trials=14, divisor=2, go_on=True, blind=True, budget=70)
+    hand = start(with_sources(plan, MIXTURE))
+    work(hand, mixed, 90)
+    assert hand.waits() == "done search_done"
+    assert hand.engine.progress().budget_spent
