@@ -85,7 +85,7 @@ def model_hparams(config: ExperimentConfig, source: str, number: int) -> Mapping
 
 async def _computed(_: str, work: Callable[..., object], config: bytes, *args: Any) -> object:
     """In place of the process of the models."""
-    parsed: ExperimentConfig = pickle.loads(config)  # noqa: S301 # pickled by the store
+    parsed: ExperimentConfig = pickle.loads(config)  # pickled by the store
     if work is places_for:
         return tuple(() for _ in args[1].sizes)
     _, source, numbers, _ = args

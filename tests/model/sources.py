@@ -134,7 +134,10 @@ class Sources:
             wanted.append((s, count))
             if count > 0 and opened and (lane := self._lane(s, len(self.plan.entries) - 1)) != s:
                 wanted.append((lane, 1))
-        lacking = [(lane, count - (0 if self.is_stale(lane, told) else len(self.stock[lane].numbers))) for lane, count in wanted]
+        lacking = [
+            (lane, count - (0 if self.is_stale(lane, told) else len(self.stock[lane].numbers)))
+            for lane, count in wanted
+        ]
         lacking = [(lane, count) for lane, count in lacking if count > 0 and self._may_propose(lane, told)]
         if lacking and (self.seen < 0 or told >= self.seen + max(4, int(0.15 * self.seen))):
             self.seen, self.seen_revision = told, revision
@@ -179,9 +182,7 @@ class Sources:
             self._draw(lane, first + count - stock.drawn, is_free)
         return len(stock.numbers), stock.drawn
 
-    def propose(
-        self, told: int, entry: int, is_free: Callable[[Hparams], bool]
-    ) -> tuple[Hparams | None, Proposal]:
+    def propose(self, told: int, entry: int, is_free: Callable[[Hparams], bool]) -> tuple[Hparams | None, Proposal]:
         """The configuration of a new trial, None for one of the sampler; and where it comes from."""
         s = self.choose(told)
         lane, before, found = self._lane(s, entry), self.shown(), None
