@@ -112,6 +112,8 @@ class Metrics:
         self.asks = counter("rungway_asks", "Asks, by what they were answered.", "namespace", "status")
         self.waits = counter("rungway_waits", "Asks answered with WAIT.", "namespace", "reason")
         self.assignments = counter("rungway_assignments", "Trials handed out.", "namespace", "reason")
+        help_text = "New trials of searches with several sources of configurations, by source and by whose turn it was."
+        self.proposals = counter("rungway_proposals", help_text, "namespace", "source", "turn")
         help_text = "Decisions on results, releases and failures."
         self.verdicts = counter("rungway_verdicts", help_text, "namespace", "decision", "reason")
         self.results = counter("rungway_results", "Validation results taken.", "namespace")

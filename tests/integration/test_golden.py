@@ -34,7 +34,7 @@ async def differs(
     await write_keys(client, golden["keys"])
     wrong = [*(await report_of(url, REF)).violated]
     async with connect(url, timeout_seconds=5, transform=transform) as router:
-        store = RedisStore(router)
+        store = RedisStore(router, longest_wait_for_models=0)
         wrong += await shown_otherwise(store, golden) + await decided_otherwise(store, client, golden)
     return [*wrong, *(await report_of(url, REF)).violated]
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import itertools
-import pickle
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,15 +23,13 @@ from rungway_server.domain.engine import (
     TrialView,
 )
 from rungway_server.domain.experiment import ExperimentConfig, parse
-from rungway_server.domain.sampling.sampling import counted, number_of_points, propose
+from rungway_server.domain.sampling.sampling import counted, propose
 from rungway_server.domain.search.plan import Plan, PromotionRule
-from rungway_server.domain.search.sources import CODES, EXTERNAL
+from rungway_server.domain.search.sources import EXTERNAL
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.suggester import draw_clones
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
-from rungway_server.store.redis.layout.configurations import Configurations
-from rungway_server.store.redis.observing import places_for
 from rungway_server.store.redis.scripts import Transform
 from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
@@ -40,6 +37,7 @@ from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
 from tests.model.search import TOKENS_PER_MS
 from tests.support.audited import assert_sound
+from tests.support.models import untaught, untaught_hparams
 
 if TYPE_CHECKING:
     from rungway_server.store.redis.connection.router import Router
@@ -66,7 +64,7 @@ def model_of(config: ExperimentConfig, plan: Plan) -> ReferenceModel:
         hparams=partial(hparams_of, config),
         finite=finite_of(config),
         seed=config.seed,
-        model_hparams=partial(model_hparams, config),
+        model_hparams=partial(untaught_hparams, config),
     )
 
 
@@ -74,23 +72,6 @@ def finite_of(config: ExperimentConfig) -> Finite | None:
     """What there is to count in the space of a configuration."""
     found = counted(config.space)
     return Finite(*found) if found else None
-
-
-def model_hparams(config: ExperimentConfig, source: str, number: int) -> Mapping[str, object]:
-    """What the models of the tests propose: they learn nothing."""
-    count = 7 * number + CODES[source]
-    points = number_of_points(config.space)
-    return {"x": count % points if points else count % 97 / 97}
-
-
-async def _computed(_: str, work: Callable[..., object], config: bytes, *args: Any) -> object:
-    """In place of the process of the models."""
-    parsed: ExperimentConfig = pickle.loads(config)  # pickled by the store
-    if work is places_for:
-        return tuple(() for _ in args[1].sizes)
-    _, source, numbers, _ = args
-    pack = Configurations(parsed.space).pack
-    return [pack(model_hparams(parsed, source.value, number)) for number in numbers]
 
 
 class StoreEngine:
@@ -137,7 +118,7 @@ class StoreEngine:
 
     def fill_stock(self, first: int, count: int) -> Stock:
         """Another program proposes so many, numbered from `first` on."""
-        proposals = [model_hparams(self.config, EXTERNAL, number) for number in range(first, first + count)]
+        proposals = [untaught_hparams(self.config, EXTERNAL, number) for number in range(first, first + count)]
         return self._run(self._store.fill_stock(self._ref, first, proposals))
 
     def set_state(self, state: ExperimentState) -> None:
@@ -183,7 +164,7 @@ class Workbench:
     def new_store(self, transform: Transform | None = None, *, most_events: int = 1_000_000) -> RedisStore:
         """A store, with changed scripts when asked for."""
         self._routers.append(connect(self._url, timeout_seconds=30, transform=transform))
-        waiting: dict[str, Any] = {"longest_wait_for_models": None, "compute": _computed}
+        waiting: dict[str, Any] = {"longest_wait_for_models": None, "compute": untaught}
         return RedisStore(self._routers[-1], request_window_ms=WINDOW_MS, most_events=most_events, **waiting)
 
     @contextmanager
@@ -271,7 +252,7 @@ class Workbench:
             target=target,
             pause_after=pause_after,
             finite=finite,
-            model_hparams=partial(model_hparams, engine.config),
+            model_hparams=partial(untaught_hparams, engine.config),
         )
         return Pair(engine, model)
 

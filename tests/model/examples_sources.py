@@ -1,5 +1,6 @@
 """Games worked by hand: sources of configurations, their shares, what is in stock, and the sampler's own way up."""
 
+import math
 from collections import Counter
 
 from rungway_server.domain.engine import Assignment, Outcome, Reason
@@ -47,6 +48,15 @@ def a_mixture_shares_the_training(start: Start) -> None:
 
 
 @example
+def dead_trials_praise_no_source(start: Start) -> None:
+    """Where the best of the top rung are not numbers, they count for no source."""
+    hand = start(with_sources(async_plan(1, 2, trials=30, divisor=1.5), MIXTURE))
+    work(hand, lambda trial, _: math.nan if trial % 3 else trial / 30, 36)
+    credit = sum(each.credit for each in hand.engine.progress().sources)
+    assert 0 < credit < math.floor(hand.sizes()[1] / 1.5) - 1
+
+
+@example
 def the_sampler_has_a_way_up_of_its_own(start: Start) -> None:
     """A trial of the sampler that the models' trials beat is promoted by its rank among its own."""
     hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE))
@@ -80,6 +90,17 @@ def an_invalid_trial_leaves_its_own_rank(start: Start) -> None:
     hand.fail(0, Outcome.INVALID)
     assert hand.assigned().lease.trial == 1
     assert hand.told(3, 0.05) == "continue promoted"
+
+
+@example
+def an_invalid_trial_makes_no_room_among_its_own(start: Start) -> None:
+    """The rung promotes no more of the sampler's trials for one that has turned out to be invalid."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(6)
+    assert [hand.told(0, 0.5), hand.told(1, 0.6), hand.assigned().lease.trial] == [WAITS, WAITS, 0]
+    assert [hand.told(2, 0.4), hand.told(3, 0.3)] == ["continue promoted", "continue promoted"]
+    hand.fail(0, Outcome.INVALID)
+    assert [hand.told(4, 0.45), hand.told(5, 0.47), hand.assigned().lease.trial] == [WAITS, WAITS, 6]
 
 
 @example

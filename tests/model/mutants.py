@@ -471,6 +471,68 @@ MUTANTS = (
     _mutant(
         "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"
     ),
+    # Sources of configurations.
+    _mutant("models begin at once", "include/sources", "return most >= search.ladder.sources.least", "return true"),
+    _mutant("the first source is always chosen", "include/sources", "chosen, furthest = s, lag", "furthest = lag"),
+    _mutant(
+        "shares of sources count from the beginning",
+        "include/sources",
+        "own.base = own.base or { unpack(own.spent) }",
+        "own.base = own.base or {} for s = 1, #own.spent do own.base[s] = 0 end",
+    ),
+    _mutant("no source learns", "include/sources", "if sources.learns and", "if false and"),
+    _mutant("credit of sources is linear", "include/sources", "weight[s] = rate * rate *", "weight[s] = rate *"),
+    _mutant("nothing of a source is kept", "include/sources", "KEPT = 4096, 48, 2, 0.6", "KEPT = 4096, 48, 2, 0"),
+    _mutant("dead trials praise their source", "include/sources", "best[rank]:sub(1, 8) ~= DEAD", "true"),
+    _mutant(
+        "promotions cost a source nothing",
+        "include/budget",
+        "if sources and sources.learns then",
+        "if sources and sources.learns and trial.rung == 0 then",
+    ),
+    _mutant("a stock lasts forever", "include/stock", "math.max(4, math.floor(0.15 * made))", "1e9"),
+    _mutant("a stock grows old at once", "include/stock", "math.max(4, math.floor(0.15 * made))", "1"),
+    _mutant(
+        "a proposal is used twice",
+        "include/stock",
+        "    redis.call('HDEL', CONFIGS, field)\n    stock.used = stock.used + 1",
+        "    stock.used = stock.used + (stock.used % 2)",
+    ),
+    _mutant(
+        "a proposed point is used again", "include/stock", "use_point(search, config) then return", "true then return"
+    ),
+    _mutant("the source is not kept", "include/stock", "trial.origin = 32 * code", "trial.origin = 0"),
+    _mutant("the last one with a number is kept", "propose", "local new = 8 + stock.drawn - first", "local new = 8"),
+    _mutant("a gap is closed", "propose", "first <= stock.drawn and", ""),
+    _mutant("a used point is proposed", "propose", "is_free(search, ARGV[i])", "true"),
+    _mutant(
+        "the sampler has no way of its own", "include/top_k", "if sources and sources.protects and", "if false and"
+    ),
+    _mutant(
+        "all have a way of their own",
+        "include/protect",
+        "if source_in(entry) ~= Source.sampler then return nil end",
+        "",
+    ),
+    _mutant(
+        "the displaced stay promotable among their own",
+        "include/protect",
+        "own_rank(search, bracket, rung, entry) <",
+        "-1 <",
+    ),
+    _mutant(
+        "nobody enters the top among the own",
+        "include/results",
+        "after_adding(search, bracket, rung, own.entry,",
+        "tostring(search, bracket, rung, own.entry,",
+    ),
+    _mutant(
+        "an invalid one stays among the own",
+        "include/results",
+        "own.change(search, bracket, rung, entry, 'ZREM')",
+        "nil",
+    ),
+    _mutant("a clone is the sampler's", "include/clones", "load_trial(search, parent[1]).origin", "0"),
     # Known results.
     _mutant("a known result was trained", "enqueue_known", "progress.trained = trained --", "--"),
     _mutant("a known result counts at the bottom", "enqueue_known", "trial.rung = rung", "rung = 0"),

@@ -139,8 +139,7 @@ class Sources:
             for lane, count in wanted
         ]
         lacking = [(lane, count) for lane, count in lacking if count > 0 and self._may_propose(lane, told)]
-        if lacking and (self.seen < 0 or told >= self.seen + max(4, int(0.15 * self.seen))):
-            self.seen, self.seen_revision = told, revision
+        self.seen, self.seen_revision = told, revision
         for lane, count in lacking:
             self._propose(lane, count, asked, told, is_free)
 

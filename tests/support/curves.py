@@ -14,5 +14,5 @@ class SteadyCurves:
     def ends(self, trial: int) -> int:
         return self.max_length
 
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
         raise AssertionError("no population here")

@@ -1,11 +1,13 @@
 """Golden files: all keys of a search as one layout stores them, what reads showed of it, and how it continued.
 
-`python -m tests.support.golden FOLDER` writes one of each kind of search with the layout of today: `layout-6.json`, a
-rich one in a finite space; `-population`, with clones; `-stopping`, where rungs stop trials; `-braked`, which has
-paused itself; `layout-8-further.json`, whose reports have further metrics; `layout-9-checkpoints.json`, with replaced
-checkpoints and best ones beside the last; `layout-11-about.json`, with labels, an owner and a comment;
-`layout-12-auto.json`, whose trials enter at several rungs and go on after the last new one. A file never changes once a
-release has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
+`python -m tests.support.golden FOLDER [SUFFIX…]` writes one of each kind of search, or those of these suffixes, with
+the layout of today: `layout-6.json`, a rich one in a finite space; `-population`, with clones; `-stopping`, where rungs
+stop trials; `-braked`, which has paused itself; `layout-8-further.json`, whose reports have further metrics;
+`layout-9-checkpoints.json`, with replaced checkpoints and best ones beside the last; `layout-11-about.json`, with
+labels, an owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new
+one; `layout-13-sources.json`, whose configurations have several sources: what is in stock of these is used, and no
+model proposes any more. A file never changes once a release has its layout. Bytes are written as hexadecimal digits, so
+that any version of Redis can load them.
 """
 
 import asyncio
@@ -28,8 +30,9 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, ENTRIES, FURTHER_METRICS, SCHEMA
+from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, ENTRIES, FURTHER_METRICS, SCHEMA, SOURCES
 from tests.support.calls import config
+from tests.support.models import untaught
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
 
@@ -50,17 +53,23 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
     "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
+    "-sources": config(
+        "auto", max_trials=40, divisor=2, max_length={"epochs": 8}, proposals="mixture", max_concurrent_trials=12
+    ),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
     "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
 }
 """Configurations by the suffix of the file name."""
 BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "a first try\nwith ünits")
-LAYOUT_OF = {"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES}
+LAYOUT_OF = {
+    **{"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES},
+    "-sources": SOURCES,
+}
 """The layout of those that are not of today's."""
 STEPS = {
     **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
-    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80},
+    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 90},
 }
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
@@ -308,9 +317,9 @@ async def made(name: str) -> dict[str, Any]:
     """The content of a golden file."""
     with redis_on_socket() as url:
         async with connect(url, timeout_seconds=5) as router, Redis.from_url(url) as redis:
-            store = RedisStore(router)
-            making = Made(store, name)
+            making = Made(RedisStore(router, longest_wait_for_models=None, compute=untaught), name)
             await making.make()
+            store = RedisStore(router, longest_wait_for_models=0)
             now, keys = making.now, await read_keys(redis)
             held = [[t, g.lease.fencing_token, g.next_decision_length] for t, g in sorted(making.held.items())]
             found = {
@@ -328,6 +337,6 @@ async def made(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for name in DOCUMENTS:
+    for name in sys.argv[2:] or DOCUMENTS:
         file = Path(sys.argv[1]) / f"layout-{LAYOUT_OF.get(name, SCHEMA)}{name}.json"
         file.write_text(json.dumps(asyncio.run(made(name)), indent=0) + "\n", encoding="utf-8")

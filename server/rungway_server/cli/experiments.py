@@ -226,6 +226,9 @@ def _print_experiment(out: Console, experiment: Experiment) -> None:
         out.print(end, soft_wrap=True)
     if experiment.plan:
         _print_trained(out, experiment, experiment.plan)
+        if sources := experiment.plan.sources:
+            shares = ", ".join(f"{each.source} {each.share:.0%}" for each in sources)
+            out.print(text(f"configurations: {shares}"))
         for grid in ladder(experiment.plan):
             out.print("", grid, "", sep="\n")
         if any(len(bracket.rungs) > 1 for bracket in experiment.plan.brackets):

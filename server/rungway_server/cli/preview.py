@@ -33,6 +33,7 @@ from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import PlanPreview, PreviewRow
 from rungway_server.domain.search.preview import preview as preview_plan
 from rungway_server.domain.search.schedule import expected_seconds
+from rungway_server.domain.search.sources import Sources
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.report import time_text
 
@@ -104,6 +105,8 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
         entries = zip(bracket.rungs, plan.entries, strict=True)
         shares = ", ".join(f"{count(rung.length)} ({parts / PARTS:.0%})" for rung, parts in entries)
         out.print(f"trials enter at {shares} {unit} with these first shares of the training")
+    if plan.sources:
+        out.print(f"configurations: {_sources(plan.sources)}")
     for start in range(0, len(result.brackets), BRACKETS_PER_TABLE):
         some = result.brackets[start : start + BRACKETS_PER_TABLE]
         columns = {f"Bracket {start + i}": (bracket.rows, bracket.total_length) for i, bracket in enumerate(some)}
@@ -118,6 +121,15 @@ def _print(out: Console, config: ExperimentConfig, plan: Plan, result: PlanPrevi
     out.print("", cost, "", sep="\n")
 
 
+def _sources(sources: Sources) -> str:
+    """The first shares of the sources, and when they begin."""
+    named = zip(sources.names, sources.shares, strict=True)
+    shares = ", ".join(f"{name} {parts / PARTS:.0%}" for name, parts in named if parts)
+    of = "training" if sources.learns else "new trials"
+    since = f", once a rung has {sources.least} results" if sources.least else ""
+    return f"{shares} of the {of}{since}"
+
+
 def _table(columns: Mapping[str, tuple[Sequence[PreviewRow], int]], unit: str) -> Table:
     """Trials by the length they train to, one column per bracket, with the totals of trials and length below."""
     grid = table(f">Train to ({unit})", *(f">{name}" for name in columns))
@@ -128,6 +140,10 @@ def _table(columns: Mapping[str, tuple[Sequence[PreviewRow], int]], unit: str) -
     grid.add_row("trials", *(count(sum(row.trials for row in rows)) for rows, _ in columns.values()), style="bold")
     grid.add_row(f"{unit} trained", *(count(total) for _, total in columns.values()), style="bold")
     return grid
+
+
+def _first_shares(sources: Sources) -> dict[str, float]:
+    return {name: parts / PARTS for name, parts in zip(sources.names, sources.shares, strict=True)}
 
 
 def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: tuple[str, ...]) -> dict[str, Any]:
@@ -141,6 +157,7 @@ def _document(config: ExperimentConfig, plan: Plan, result: PlanPreview, notes: 
             for bracket, rows in zip(plan.brackets, result.brackets, strict=True)
         ],
         **({"entries": [parts / PARTS for parts in plan.entries]} if plan.entries else {}),
+        **({"sources": _first_shares(plan.sources)} if plan.sources else {}),
         "total": plain(result.total),
         "total_length": result.total_length,
         "random_search_length": result.random_search_length,

@@ -45,6 +45,7 @@ def describe(config: ExperimentConfig) -> tuple[str, ...]:
     constant = sum(_is_constant(entry.parameter, space.source) for entry in entries)
     lines = [
         f"metric: {searcher.metric}, {direction} is better{target}",
+        *([f"proposals: {searcher.proposals}, beside draws"] if searcher.proposals else ()),
         f"hyperparameters: {len(entries) - constant} searched, {constant} constant",
         *(_line(entry, space) for entry in entries[:MOST_LINES]),
     ]

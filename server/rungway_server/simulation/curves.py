@@ -35,8 +35,9 @@ class Curves(Protocol):
         """The length at which the training of a trial is over by itself; `max_length` when it never is before."""
         ...
 
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        """A trial has come up that is a clone (population based training), with these hyperparameters."""
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """A trial has come up whose hyperparameters do not follow from its number: a clone (population based training),
+        or one of a search with several sources of configurations."""
         ...
 
     def finals(self) -> Sequence[float]:

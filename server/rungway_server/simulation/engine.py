@@ -179,8 +179,10 @@ class _Simulation:
     def _take(self, now: float, worker: int, assignment: Assignment) -> None:
         lease, start, goal = assignment.lease, assignment.from_length, assignment.next_decision_length
         self._leases.renewed(lease, assignment.deadline_ms)
-        if assignment.explanation.reason is Reason.CLONED:
-            self._curves.cloned(lease.trial, assignment.hparams)
+        why = assignment.explanation
+        if why.reason is Reason.CLONED or why.proposal:
+            self._curves.configured(lease.trial, assignment.hparams)
+        if why.reason is Reason.CLONED:
             self._clones[lease.trial] = start
         fate = self._draw(lease.trial, start, goal)
         job = self._start(now, worker, lease, assignment.bracket, start, goal, fate)

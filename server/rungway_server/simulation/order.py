@@ -21,6 +21,10 @@ _NEEDS_NEAREST = (
     "pbt changes hyperparameters on the way: it needs --curves with the hyperparameters of its rows, and a search that"
     " has all of these (--rows nearest)"
 )
+_MODELS_NEED_NEAREST = (
+    "models propose hyperparameters: they need --curves with the hyperparameters of its rows, and a search that has all"
+    " of these (--rows nearest)"
+)
 _CLONES = "clones: as good as if trained with their new hyperparameters from the start; what they inherit does not show"
 
 
@@ -79,8 +83,7 @@ def _find_curves(source: Source, planned: Planned, seed: int) -> tuple[Curves, l
         raise BadCurves("name one source of curves: --curves TABLE.npz, or --synthetic with a shape")
     if source.synthetic is None:
         return _recorded(source, planned, seed)
-    if planned.config.searcher.population:
-        raise BadCurves(_NEEDS_NEAREST)
+    _check_dealt(planned)
     if source.rows is RowRule.NEAREST:
         raise BadCurves("--rows nearest needs --curves: made-up curves have no hyperparameters")
     if source.synthetic not in SHAPES:
@@ -121,12 +124,19 @@ def _find_rows(rule: RowRule, table: Table, planned: Planned, seed: int) -> tupl
         nearest = Nearest(table.columns, table.configs, config.space, config.seed)
         shared = f"rows: of {number}, the nearest by hyperparameters; several trials may share one"
         return nearest, [*planned.notes, shared, *([_CLONES] if config.searcher.population else [])]
-    if config.searcher.population:
-        raise BadCurves(_NEEDS_NEAREST)
+    _check_dealt(planned)
     notes = [*_without_space(planned), "rows: dealt by the seed, regardless of a trial's hyperparameters"]
     if trials > number:
         notes.append(f"curves: {trials} trials share {number} rows, so some are trained more than once")
     return Dealt(number, seed), notes
+
+
+def _check_dealt(planned: Planned) -> None:
+    """Raises BadCurves for a search that needs curves which depend on hyperparameters."""
+    if planned.config.searcher.population:
+        raise BadCurves(_NEEDS_NEAREST)
+    if planned.plan.sources:
+        raise BadCurves(_MODELS_NEED_NEAREST)
 
 
 def _without_space(planned: Planned) -> list[str]:

@@ -135,8 +135,8 @@ class Nearest:
             self._rows[trial] = self._nearest(propose(self._space, self._seed, trial))
         return self._rows[trial]
 
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
-        """Store the hyperparameters of a clone, which do not follow from its number."""
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """Store the hyperparameters of a trial that do not follow from its number."""
         self._rows[trial] = self._nearest(hparams)
 
     def _nearest(self, hparams: Mapping[str, object]) -> int:

@@ -56,7 +56,7 @@ class SyntheticCurves:
         """See `Curves`: made-up trainings never end by themselves."""
         return self.max_length
 
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
         """See `Curves`; made-up curves have no hyperparameters, so `make_order` refuses such searches."""
 
     def finals(self) -> Sequence[float]:

@@ -161,10 +161,10 @@ class TableCurves:
         """See `Curves`."""
         return self._ends[self._row[trial]]
 
-    def cloned(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
         """See `Curves`."""
         if isinstance(self._row, Nearest):
-            self._row.cloned(trial, hparams)
+            self._row.configured(trial, hparams)
 
     def finals(self) -> Sequence[float]:
         """See `Curves`."""

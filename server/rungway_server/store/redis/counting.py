@@ -7,6 +7,7 @@ never say more than the event log.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rungway_server.domain.search.sources import WORDS as SOURCES
 from rungway_server.store.redis.layout.codes import WORDS
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class SearchCounter:
         elif word == b"assigned":
             for assignment in answer[4:]:
                 self._add(metrics.assignments, namespace, assignment[_ASSIGNED_REASON])
+                if isinstance(assignment[-1], list):  # lua/include/stock.lua
+                    source, turn, *_ = assignment[-1]
+                    self._add(metrics.proposals, namespace, SOURCES[source], SOURCES[turn])
 
     def _told(self, namespace: str, _: Sequence[Any], answer: list[Any], again: set[int]) -> None:
         if answer[0] == b"told":

@@ -1,8 +1,9 @@
 """Lets models fill the stock of proposals, when an ask finds that it lacks some.
 
-What they learn from is read once, and again when the results have grown too much since (`is_due`). They compute in a
-process of their own. An ask waits for them for a moment only; what comes later is for the asks after it. Each proposal
-has a number, and the first one that comes with it is kept, so servers that propose at the same time agree.
+What they learn from is read each time, so that proposals follow from what is stored alone, whichever server makes them.
+They compute in a process of their own. An ask waits for them for a moment only; what comes later is for the asks after
+it. Each proposal has a number, and the first one that comes with it is kept, so servers that propose at the same time
+agree.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ _FEWEST, _MOST = 4, 32
 """Proposals that are made at once, unless more are needed: the more results there are, the longer these last."""
 _PER_RESULT = 0.05
 _REMEMBERED = 1_000
+_ROUNDS, _FOR_EVER = 3, 3600.0
 _RECORDS, _RECORD_BYTES, _POINTS = 100, 1 << 18, 500
 POINTS_AT = POINTS - 1
 """How many keys a search has whose points are not counted."""
@@ -56,6 +58,14 @@ class Lane(NamedTuple):
     first: int
     lacking: int
     unjudged: int
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long an ask waits for models: until a time (monotonic seconds), and how often it looks again."""
+
+    deadline: float
+    rounds: int = _ROUNDS
 
 
 @dataclass(slots=True)
@@ -85,11 +95,12 @@ class Models:
         self._experiments, self._longest_wait, self._compute = experiments, longest_wait, compute
         self._known: dict[str, _Search] = {}
 
-    def deadline(self) -> float:
-        """Until when an ask that begins now waits (monotonic seconds)."""
-        return time.monotonic() + (3600.0 if self._longest_wait is None else self._longest_wait)
+    def patience(self) -> Patience:
+        """That of an ask which begins now."""
+        longest = _FOR_EVER if self._longest_wait is None else self._longest_wait
+        return Patience(time.monotonic() + longest)
 
-    async def fill(self, ref: ExperimentRef, known: CachedExperiment, answer: list[Any], deadline: float) -> bool:
+    async def fill(self, ref: ExperimentRef, known: CachedExperiment, answer: list[Any], patience: Patience) -> bool:
         """Fill the stock as an ask said that it lacks. Whether that ask should look again."""
         search = self._of(known)
         results = answer[2]
@@ -97,8 +108,8 @@ class Models:
         lanes = [
             lane for lane in lacking if lane.lane not in search.barren or is_due(results, search.barren[lane.lane])
         ]
-        left = deadline - time.monotonic()
-        if not lanes or left <= 0:
+        left, patience.rounds = patience.deadline - time.monotonic(), patience.rounds - 1
+        if not lanes or left <= 0 or patience.rounds < 0:
             return False
         if search.task is None or search.task.done():
             search.task = asyncio.create_task(self._fill(ref, known, search, results, lanes))
@@ -136,8 +147,7 @@ class Models:
         self, ref: ExperimentRef, known: CachedExperiment, search: _Search, results: int, lanes: Sequence[Lane]
     ) -> None:
         try:
-            if search.results < 0 or is_due(results, search.results):
-                await self._look(ref, known, search)
+            await self._look(ref, known, search)
             for lane in lanes:
                 await self._propose(ref, known, search, lane)
         except Exception as error:  # whatever is wrong with a model, the sampler steps in
@@ -176,7 +186,7 @@ class Models:
         configs = await self._configs(ref, search, {trial_of(each) for some in members for each in some})
         used = await self._used(ref, passes) if len(known.keys) > POINTS_AT else ()
         search.configs, search.revision, search.results = configs, revision, results
-        search.seen = pickle.dumps(seen(revision, counted, places, members, configs, used))
+        search.seen = pickle.dumps(seen(results, counted, places, members, configs, used))
 
     async def _configs(self, ref: ExperimentRef, search: _Search, trials: set[int]) -> dict[int, bytes]:
         """The packed configurations of these trials. They never change."""

@@ -46,9 +46,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was read of a search: of each length some places, the keys of the results there, and their trials."""
+    """What was read of a search: how many results it has in all; of each length some places, the keys of the results
+    there, and their trials."""
 
-    revision: int
+    results: int
     counted: Counted
     places: Places
     keys: tuple[tuple[bytes, ...], ...]
@@ -95,7 +96,7 @@ class Lengths:
 
 
 def seen(
-    revision: int,
+    results: int,
     counted: Counted,
     places: Places,
     members: Sequence[Sequence[bytes]],
@@ -111,7 +112,7 @@ def seen(
         found.append(tuple(wanted_at[i * len(wanted_at) // len(ranked)] for i in range(len(ranked))))
         keys.append(tuple(member[_KEY] for member in ranked))
         trials.append(tuple(trial_of(member) for member in ranked))
-    return Seen(revision, counted, tuple(found), tuple(keys), tuple(trials), configs, used)
+    return Seen(results, counted, tuple(found), tuple(keys), tuple(trials), configs, used)
 
 
 def trial_of(member: bytes) -> int:
@@ -160,7 +161,7 @@ def _observed(config: bytes, seen_pickled: bytes) -> tuple[Observed, frozenset[i
     rungs = tuple(_rung(*each) for each in columns)
     configs = {trial: unpack(packed) for trial, packed in found.configs.items()}
     points = (point_of(space, unpack(packed)) for packed in found.used)
-    return Observed(found.revision, rungs, configs), frozenset(point for point in points if point is not None)
+    return Observed(found.results, rungs, configs), frozenset(point for point in points if point is not None)
 
 
 def _rung(size: int, dead: int, places: Sequence[int], keys: Sequence[bytes], trials: Sequence[int]) -> Rung:

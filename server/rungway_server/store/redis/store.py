@@ -143,7 +143,7 @@ class RedisStore(RedisReads):
         missing: tuple[int, int] | None = None
         cloned: Argument = ""
         nothing_more: Argument = ""
-        deadline = self._models.deadline()
+        models = self._models.patience()
 
         async def args(known: CachedExperiment) -> list[Argument]:
             numbers = known.reserve(count) if missing is None else known.bring(*missing)
@@ -161,8 +161,7 @@ class RedisStore(RedisReads):
                 elif answer[0] == b"clone":
                     cloned = await known.suggestions.clones(answer[1:])
                 elif answer[0] == b"propose":
-                    filled = await self._models.fill(ref, known, answer, deadline)
-                    nothing_more = "" if filled else "1"
+                    nothing_more = "" if await self._models.fill(ref, known, answer, models) else "1"
                 else:
                     found = _asked(request_id, answer, known)
                     return found._replace(expired=read_expired(notes)) if notes else found

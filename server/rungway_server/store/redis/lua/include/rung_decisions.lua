@@ -6,7 +6,6 @@
 --- @include "leases"
 --- @include "events"
 --- @include "rungs"
---- @include "results"
 --- @include "stopping"
 --- @include "replies"
 --- @include "reports"
