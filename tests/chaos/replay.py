@@ -6,10 +6,10 @@ are there. Results between rungs have no event; they touch their own trial alone
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rungway import Event, Explanation
+from rungway import Event, Explanation, Proposal
 from rungway.v1 import trial_pb2
 from rungway.values import from_map
 from rungway_server.domain import engine as domain
@@ -23,6 +23,7 @@ from tests.chaos.tellings import Lease, Telling, Tellings
 from tests.model.driver import finite_of
 from tests.model.pair import plain
 from tests.model.reference import ReferenceModel
+from tests.model.sources import Sources, no_proposals
 
 CLOCK_SECONDS = 0.1
 """How far the machine's two clocks may drift apart within a run."""
@@ -104,6 +105,11 @@ class Replay:
             if told.lease.fence < search.next_fencing_token:
                 raise Mismatch(f"{event}: fencing token {told.lease.fence} after {search.next_fencing_token - 1}")
             search.next_fencing_token = told.lease.fence
+        if isinstance(search.sources, _LoggedSources) and event.explanation and event.explanation.proposal:
+            search.sources.logged = (
+                _proposal(event.explanation.proposal),
+                self._remains.trials[event.trial or 0].hparams,
+            )
         answer = self._model.ask("", 1, event.worker, 0)
         if not answer.assignments:
             raise Mismatch(f"{event}: the model hands out nothing: {answer}")
@@ -228,10 +234,29 @@ class _Model(ReferenceModel):
         return ""
 
 
+class _LoggedSources(Sources):
+    """Sources of which the log says what was in stock; whose turn it was, and the shares, they find by themselves."""
+
+    logged: tuple[domain.Proposal, Mapping[str, object]]
+
+    def fill(self, *_: object) -> None:
+        """Nothing: the log says what models had proposed."""
+
+    def propose(
+        self, told: int, entry: int, is_free: Callable[[Mapping[str, object]], bool]
+    ) -> tuple[Mapping[str, object] | None, domain.Proposal]:
+        """See `Sources`."""
+        turn, before, (proposal, hparams) = self.names[self.choose(told)], self.shown(), self.logged
+        if not self.sources.learns:
+            self.spent[self.names.index(proposal.source)] += 1
+        found = domain.Proposal(proposal.source, turn, proposal.revision, before)
+        return None if proposal.source == domain.SAMPLER else hparams, found
+
+
 def _model(remains: Remains) -> ReferenceModel:
     config, _ = parse(remains.experiment.config)
     plan, _ = make_plan(config.searcher, config.space)
-    return _Model(
+    model = _Model(
         plan,
         lease_ms=1,
         max_restarts=config.max_restarts,
@@ -242,6 +267,9 @@ def _model(remains: Remains) -> ReferenceModel:
         finite=finite_of(config),
         seed=config.seed,
     )
+    if plan.sources:
+        model.search.sources = _LoggedSources(plan, model.search.ladders, no_proposals)
+    return model
 
 
 def _endings(calls: Iterable[Call]) -> dict[Lease | None, list[Call]]:
@@ -297,8 +325,15 @@ def _why(explanation: Explanation | None) -> object:
             reason, explanation.bracket, explanation.rung, explanation.rank, explanation.rung_size, explanation.quota,
             explanation.cutoff,
             entries=tuple(domain.Entry(entry.share, entry.spent, entry.credit) for entry in explanation.entries),
+            proposal=_proposal(explanation.proposal) if explanation.proposal else None,
         )
     )  # fmt: skip
+
+
+def _proposal(found: Proposal) -> domain.Proposal:
+    """Where a configuration comes from, as the model has it."""
+    shares = (domain.SourceShare(each.source, each.share, each.spent, each.credit) for each in found.sources)
+    return domain.Proposal(found.source, found.turn, found.revision, tuple(shares))
 
 
 def _told_assignment(told: Any) -> object:

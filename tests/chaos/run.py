@@ -30,6 +30,7 @@ SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "async_halving", "num_rungs": 4},
     {"name": "adaptive_asha", "stop_once": True},
     {"name": "auto", "budget": 600, "blind": True},
+    {"name": "auto", "proposals": "mixture"},
     {"name": "sync_halving", "num_rungs": 3},
 )
 

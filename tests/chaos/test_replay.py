@@ -40,14 +40,16 @@ def end_early(worker: RecordedClient) -> None:
             worker.tell_many([Result(work, (), finished=True)])
 
 
-@pytest.mark.parametrize("name", ["async_halving", "sync_halving", "stopping", "auto"])
+@pytest.mark.parametrize("name", ["async_halving", "sync_halving", "stopping", "auto", "mixture"])
 def test_trainings_that_end_themselves_and_a_search_that_pauses_itself(name: str, tmp_path: Path) -> None:
     section: dict[str, Any] = {"max_trials": 27, "max_length": {"epochs": 9}, "num_rungs": 3, "divisor": 3}
     if name == "stopping":
         section["stop_once"] = True
     if name == "auto":
         section = {"max_trials": 27, "max_length": {"epochs": 9}, "budget": {"epochs": 150}, "blind": True}
-    document = config("async_halving" if name == "stopping" else name, **section)
+    if name == "mixture":
+        section = {"max_trials": 60, "max_length": {"epochs": 9}, "proposals": "mixture"}
+    document = config({"stopping": "async_halving", "mixture": "auto"}.get(name, name), **section)
     with redis_on_socket() as url, services(url, 1) as (service,):
         settings = ClientConfig(target=service.address, experiment="endings")
         with RecordedClient(settings, Recorder(tmp_path / "history")) as worker, Client(config=settings) as client:
