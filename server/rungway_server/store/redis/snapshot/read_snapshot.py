@@ -88,13 +88,17 @@ async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Sn
 
 def _for_no_trial(configs: dict[bytes, bytes], first: int, copy: Copy) -> dict[bytes, bytes]:
     """The configurations that are for no future trial. The others were used meanwhile."""
-    progress = unpack(copy.meta[b"tally"])
-    taken = range(first, progress["proposed"])
-    return {
-        name: value
-        for name, value in configs.items()
-        if b":" not in name and (not name.isdigit() or int(name) not in taken)
-    }
+    progress, counts = unpack(copy.meta[b"tally"]), unpack(copy.meta[b"counts"])
+    taken, stock = range(first, progress["proposed"]), counts.get("sources", {}).get("stock", [])
+    filled = [0, *(each["filled"] for each in stock)]
+
+    def may_be_used(name: bytes) -> bool:
+        lane, colon, place = name.partition(b":")
+        if colon and lane.isdigit() and place.isdigit():
+            return int(lane) < len(filled) and int(place) < filled[int(lane)]
+        return name.isdigit() and int(name) in taken
+
+    return {name: value for name, value in configs.items() if not may_be_used(name)}
 
 
 async def _with_later(
