@@ -31,6 +31,11 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "requestId": _ID.format(2),
         "hparams": {"learning_rate": 0.01, "optimizer": "adam"},
     },
+    "AddProposals": {
+        "experiment": EXPERIMENT,
+        "first": "0",
+        "proposals": [{"learning_rate": 0.01, "optimizer": "adam"}],
+    },
     "Ask": {"experiment": EXPERIMENT, "requestId": _ID.format(3), "worker": "gpu-1"},
     "Heartbeat": {"experiment": EXPERIMENT, "leases": [LEASE]},
     "Tell": {

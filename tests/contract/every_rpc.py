@@ -39,6 +39,7 @@ EXPERIMENTS: Mapping[str, Message] = {
     "ListStaleCheckpoints": experiment_pb.ListStaleCheckpointsRequest(experiment="e"),
     "UpdateExperiment": experiment_pb.UpdateExperimentRequest(experiment="e", max_trials=9),
     "EnqueueTrial": experiment_pb.EnqueueTrialRequest(experiment="e", hparams=to_map({"rate": 0.01, "layers": 2})),
+    "AddProposals": experiment_pb.AddProposalsRequest(experiment="e", proposals=[to_map({"rate": 0.01, "layers": 2})]),
     "ExplainTrial": experiment_pb.ExplainTrialRequest(experiment="e"),
     "WatchEvents": experiment_pb.WatchEventsRequest(experiment="e"),
     "ExportExperiment": experiment_pb.ExportExperimentRequest(experiment="e"),

@@ -40,6 +40,7 @@ NAMED: dict[str, Callable[..., Message]] = {
     "BestTrials": pb.BestTrialsRequest,
     "UpdateExperiment": functools.partial(pb.UpdateExperimentRequest, max_trials=9),
     "EnqueueTrial": pb.EnqueueTrialRequest,
+    "AddProposals": pb.AddProposalsRequest,
     "ExplainTrial": pb.ExplainTrialRequest,
     "WatchEvents": pb.WatchEventsRequest,
     "ExportExperiment": pb.ExportExperimentRequest,

@@ -9,6 +9,7 @@ from rungway.v1 import experiment_pb2
 from rungway.v1 import experiment_service_pb2 as experiment_pb
 from rungway.v1 import search_service_pb2 as search_pb
 from rungway.v1.trial_pb2 import OUTCOME_ERROR, Lease, Report, Result
+from rungway.v1.value_pb2 import MapValue
 from rungway.values import to_map
 from tests.contract.every_rpc import RPCS
 from tests.fuzz.caller import METHODS, Caller
@@ -133,6 +134,7 @@ def test_messages_as_large_as_they_may_be(caller: Caller, lease: Lease) -> None:
         ("Ask", b"\x0a\x05known" * 140_000),  # one field, again and again
         ("EnqueueTrial", enqueue({f"unknown{i}": 1 for i in range(40_000)})),
         ("EnqueueTrial", enqueue({"x" * 900_000: 1})),
+        ("AddProposals", experiment_pb.AddProposalsRequest(experiment=KNOWN, proposals=[MapValue()] * (half - 100))),
         ("EnqueueTrial", enqueue({"rate": [None] * 400_000})),
         ("GetExperiment", experiment_pb.GetExperimentRequest(experiment="e" * 1_000_000)),
         ("ListTrials", experiment_pb.ListTrialsRequest(experiment=KNOWN, page_token="9" * 1_000_000)),

@@ -118,6 +118,14 @@ def leases(bench: Bench) -> tuple[str, list[Lease]]:
     return name, held
 
 
+def proposals(bench: Bench) -> pb.AddProposalsRequest:
+    """As many configurations as fit into a message, in another search."""
+    name = unique_name("external")
+    bench.calls.create(name, config(space=WIDE, proposals="external", max_trials=300))
+    whole = to_map(dict.fromkeys(WIDE, random()))
+    return pb.AddProposalsRequest(experiment=name, proposals=[whole] * 40)
+
+
 def tell(bench: Bench) -> Callable[[], object]:
     name, held = leases(bench)
     request = search_pb.TellRequest(experiment=name, results=[result(each, 1) for each in held], request_id=new_id())
@@ -301,6 +309,7 @@ CASES: dict[str, Callable[[Bench], Callable[[], object]]] = {
         "EnqueueTrial",
         lambda bench: pb.EnqueueTrialRequest(experiment=bench.wide, hparams=to_map(dict.fromkeys(WIDE, random()))),
     ),
+    f"{E}AddProposals": experiment("AddProposals", proposals),
     f"{E}ListTrials": experiment(
         "ListTrials", lambda bench: pb.ListTrialsRequest(experiment=bench.wide, page_size=1_000)
     ),

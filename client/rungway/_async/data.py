@@ -1,7 +1,7 @@
 """What `AsyncClient` gives of a whole search at once: data frames, pictures, exports, and its event log."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +14,7 @@ from rungway._data.picture import Picture
 from rungway._data.search_data import SearchData
 from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Event
+from rungway.models.proposals import Results, Stock
 
 
 class AsyncDataMethods:
@@ -51,6 +52,21 @@ class AsyncDataMethods:
     def watch_events(self, after: str = "", *, experiment: str | None = None) -> AsyncGenerator[Event, None]:
         """See Client.watch_events."""
         return self._driver.follow(self._experiments.follow(after, experiment))
+
+    async def results(self, cursor: str = "", *, experiment: str | None = None) -> Results:
+        """See Client.results."""
+        return await self._driver.run(self._experiments.results(cursor, experiment))
+
+    async def add_proposals(
+        self,
+        proposals: Sequence[Mapping[str, Any]],
+        first: int,
+        *,
+        revision: int = 0,
+        experiment: str | None = None,
+    ) -> Stock:
+        """See Client.add_proposals."""
+        return await self._driver.run(self._experiments.add_proposals(proposals, first, revision, experiment))
 
     async def stale_checkpoints(
         self, *, older_than: float = 3600.0, final: bool = False, experiment: str | None = None

@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -19,6 +19,7 @@ from rungway._core.rpcs import Reply, Rpc
 from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Caller, Event, Experiment, Preview
 from rungway.models.people import Enqueued, Worker
+from rungway.models.proposals import Results, Stock
 from rungway.models.shown import TrialList
 from rungway.models.work import Trial
 from rungway.v1 import experiment_service_pb2 as messages
@@ -231,6 +232,23 @@ class ExperimentCalls:
                 "the service does not know results of enqueued trials, and will train this configuration"
             )
         return enqueued
+
+    def results(self, cursor: str, experiment: str | None) -> Flow[Results]:
+        """See Client.results."""
+        request = view_service_pb2.GetViewRequest(experiment=self.name(experiment), cursor=cursor)
+        return Results.from_proto((yield from self.call(rpcs.GET_VIEW, request)).view)
+
+    def add_proposals(
+        self, proposals: Sequence[Mapping[str, object]], first: int, revision: int, experiment: str | None
+    ) -> Flow[Stock]:
+        """See Client.add_proposals."""
+        request = messages.AddProposalsRequest(
+            experiment=self.name(experiment),
+            first=requests.whole("first", first),
+            proposals=[requests.configuration(each, f"proposals[{i}]") for i, each in enumerate(proposals)],
+            revision=requests.whole("revision", revision),
+        )
+        return Stock.from_proto((yield from self.call(rpcs.ADD_PROPOSALS, request)))
 
     def explain(self, trial: int, experiment: str | None) -> Flow[list[Event]]:
         """See Client.explain_trial."""

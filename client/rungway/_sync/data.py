@@ -1,6 +1,6 @@
-"""What `Client` gives of a whole search at once: data frames, pictures, exports, and its event log."""
+"""What `Client` gives of a whole search: data frames, pictures, exports, its event log, and proposals from all of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from rungway._core.data_calls import SearchReading, importance_of
@@ -12,6 +12,7 @@ from rungway._data.search_data import SearchData
 from rungway._sync.driver import SyncDriver
 from rungway.models.checkpoints import StaleCheckpoint
 from rungway.models.experiments import Event
+from rungway.models.proposals import Results, Stock
 
 
 class DataMethods:
@@ -76,6 +77,34 @@ class DataMethods:
         longer than `config.total_timeout` raises Unavailable.
         """
         return self._driver.follow(self._experiments.follow(after, experiment))
+
+    def results(self, cursor: str = "", *, experiment: str | None = None) -> Results:
+        """The trials that are new or changed since the cursor, and the results at rungs that are new: what a program
+        that proposes configurations learns from.
+
+        `cursor` is that of the results before; empty = everything. While `more` of an answer is set, call again at once
+        with its cursor; where `reset` is set, everything before is void. Raises NotFound.
+        """
+        return self._driver.run(self._experiments.results(cursor, experiment))
+
+    def add_proposals(
+        self,
+        proposals: Sequence[Mapping[str, Any]],
+        first: int,
+        *,
+        revision: int = 0,
+        experiment: str | None = None,
+    ) -> Stock:
+        """Add whole configurations for trials to come, in a search with `proposals: external`.
+
+        `first` is the number of the first of them: the `next_number` of the answer before, 0 at the beginning. Each
+        counts by its number, and the first one that comes with a number is kept, so that programs may be restarted, and
+        several may propose at once. `revision` is that of the results they were made from. Without proposals the call
+        only looks. At most 256 wait, and those of one call are no more than that, or 65,536 / parameters. Raises
+        NotFound; InvalidArgument for a configuration that the space does not allow, and in a search of another kind;
+        FailedPrecondition (WRONG_STATE) when the search is over.
+        """
+        return self._driver.run(self._experiments.add_proposals(proposals, first, revision, experiment))
 
     def stale_checkpoints(
         self, *, older_than: float = 3600.0, final: bool = False, experiment: str | None = None

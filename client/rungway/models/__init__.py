@@ -15,6 +15,7 @@ from rungway.models.experiments import (
 )
 from rungway.models.explanation import Entry, Explanation, Proposal, SourceShare
 from rungway.models.people import Enqueued, Worker
+from rungway.models.proposals import Results, RungResult, Stock
 from rungway.models.work import (
     AskReply,
     Assignment,
@@ -45,9 +46,12 @@ __all__ = [
     "Proposal",
     "Report",
     "Result",
+    "Results",
     "Rung",
+    "RungResult",
     "SourceShare",
     "StaleCheckpoint",
+    "Stock",
     "TellReply",
     "Trial",
     "TrialCounts",

@@ -748,6 +748,78 @@ class EnqueueTrialResponse(_message.Message):
 Global___EnqueueTrialResponse: _TypeAlias = EnqueueTrialResponse  # noqa: Y015
 
 @_typing.final
+class AddProposalsRequest(_message.Message):
+    """Adds configurations for trials to come. A new trial takes the next one; where none waits, the search's own sampler
+    steps in, and nobody waits. Fails with WRONG_STATE when the search is over.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    """The experiment's id."""
+    first: _builtins.int
+    """The number of the first of these proposals, from 0: next_number of the answer before. Those with numbers that were
+    there already are left out, and all are if numbers between these and next_number would be missing.
+    """
+    revision: _builtins.int
+    """The revision of the results that they were made from (Experiment.revision), which explains show; 0 = none."""
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[_value_pb2.MapValue]:
+        """Whole configurations of the space: at most 256, and no more than 65,536 / parameters. Without any the call only
+        looks. In a grid, and in any other space of at most 100,000 points, points that were used are left out.
+        """
+
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+        first: _builtins.int = ...,
+        proposals: _abc.Iterable[_value_pb2.MapValue] | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "first", b"first", "proposals", b"proposals", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddProposalsRequest: _TypeAlias = AddProposalsRequest  # noqa: Y015
+
+@_typing.final
+class AddProposalsResponse(_message.Message):
+    """The proposals that wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITING_FIELD_NUMBER: _builtins.int
+    NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    """How many wait for their trials; no more are kept than 256."""
+    next_number: _builtins.int
+    """The number of the next proposal to come."""
+    revision: _builtins.int
+    """The revision of the search."""
+    def __init__(
+        self,
+        *,
+        waiting: _builtins.int = ...,
+        next_number: _builtins.int = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_number", b"next_number", "revision", b"revision", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddProposalsResponse: _TypeAlias = AddProposalsResponse  # noqa: Y015
+
+@_typing.final
 class ListTrialsRequest(_message.Message):
     """Lists trials."""
 

@@ -66,6 +66,11 @@ class ExperimentServiceStub(object):
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialRequest.SerializeToString,
                 response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialResponse.FromString,
                 )
+        self.AddProposals = channel.unary_unary(
+                '/rungway.v1.ExperimentService/AddProposals',
+                request_serializer=rungway_dot_v1_dot_experiment__service__pb2.AddProposalsRequest.SerializeToString,
+                response_deserializer=rungway_dot_v1_dot_experiment__service__pb2.AddProposalsResponse.FromString,
+                )
         self.ListTrials = channel.unary_unary(
                 '/rungway.v1.ExperimentService/ListTrials',
                 request_serializer=rungway_dot_v1_dot_experiment__service__pb2.ListTrialsRequest.SerializeToString,
@@ -184,6 +189,15 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddProposals(self, request, context):
+        """Adds configurations that another program proposes for trials to come, in a search with `proposals: external`. Safe to
+        repeat, and to call from several programs at once: each proposal counts by its number, and the first one that comes
+        with a number is kept. Results to learn from are in ViewService.GetView, as columns since a cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTrials(self, request, context):
         """Lists trials by number.
         """
@@ -292,6 +306,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.EnqueueTrial,
                     request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialRequest.FromString,
                     response_serializer=rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialResponse.SerializeToString,
+            ),
+            'AddProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddProposals,
+                    request_deserializer=rungway_dot_v1_dot_experiment__service__pb2.AddProposalsRequest.FromString,
+                    response_serializer=rungway_dot_v1_dot_experiment__service__pb2.AddProposalsResponse.SerializeToString,
             ),
             'ListTrials': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrials,
@@ -605,6 +624,33 @@ class ExperimentService(object):
             '/rungway.v1.ExperimentService/EnqueueTrial',
             rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialRequest.SerializeToString,
             rungway_dot_v1_dot_experiment__service__pb2.EnqueueTrialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            )
+
+    @staticmethod
+    def AddProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rungway.v1.ExperimentService/AddProposals',
+            rungway_dot_v1_dot_experiment__service__pb2.AddProposalsRequest.SerializeToString,
+            rungway_dot_v1_dot_experiment__service__pb2.AddProposalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

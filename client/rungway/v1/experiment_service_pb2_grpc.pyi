@@ -55,6 +55,11 @@ class ExperimentServiceStub:
     """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
     once. Safe to repeat with the same request_id.
     """
+    AddProposals: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.AddProposalsRequest, _experiment_service_pb2.AddProposalsResponse]
+    """Adds configurations that another program proposes for trials to come, in a search with `proposals: external`. Safe to
+    repeat, and to call from several programs at once: each proposal counts by its number, and the first one that comes
+    with a number is kept. Results to learn from are in ViewService.GetView, as columns since a cursor.
+    """
     ListTrials: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]
     """Lists trials by number."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListWorkersRequest, _experiment_service_pb2.ListWorkersResponse]
@@ -100,6 +105,11 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     EnqueueTrial: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.EnqueueTrialRequest, _experiment_service_pb2.EnqueueTrialResponse]  # type: ignore[assignment]
     """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
     once. Safe to repeat with the same request_id.
+    """
+    AddProposals: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.AddProposalsRequest, _experiment_service_pb2.AddProposalsResponse]  # type: ignore[assignment]
+    """Adds configurations that another program proposes for trials to come, in a search with `proposals: external`. Safe to
+    repeat, and to call from several programs at once: each proposal counts by its number, and the first one that comes
+    with a number is kept. Results to learn from are in ViewService.GetView, as columns since a cursor.
     """
     ListTrials: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListTrialsRequest, _experiment_service_pb2.ListTrialsResponse]  # type: ignore[assignment]
     """Lists trials by number."""
@@ -203,6 +213,17 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_experiment_service_pb2.EnqueueTrialResponse, _abc.Awaitable[_experiment_service_pb2.EnqueueTrialResponse]]:
         """Enqueues a configuration of a user: the next new trial takes it. One with a known result becomes a finished trial at
         once. Safe to repeat with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
+    def AddProposals(
+        self,
+        request: _experiment_service_pb2.AddProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiment_service_pb2.AddProposalsResponse, _abc.Awaitable[_experiment_service_pb2.AddProposalsResponse]]:
+        """Adds configurations that another program proposes for trials to come, in a search with `proposals: external`. Safe to
+        repeat, and to call from several programs at once: each proposal counts by its number, and the first one that comes
+        with a number is kept. Results to learn from are in ViewService.GetView, as columns since a cursor.
         """
 
     @_abc_1.abstractmethod

@@ -9,7 +9,8 @@ from rungway.v1 import view_service_pb2 as rungway_dot_v1_dot_view__service__pb2
 class ViewServiceStub(object):
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class ViewServiceStub(object):
 class ViewServiceServicer(object):
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     def GetView(self, request, context):
@@ -145,7 +147,8 @@ def add_ViewServiceServicer_to_server(servicer, server):
 class ViewService(object):
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     @staticmethod

@@ -27,7 +27,8 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 class ViewServiceStub:
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     @_typing.overload
@@ -57,7 +58,8 @@ class ViewServiceStub:
 class ViewServiceAsyncStub(ViewServiceStub):
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -83,7 +85,8 @@ class ViewServiceAsyncStub(ViewServiceStub):
 class ViewServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the page of the service shows: whole searches as columns, and what changed since.
 
-    It changes with the page. Programs should use the other services.
+    It changes with the page, by additions alone. Programs should use the other services, but for GetView those that
+    propose configurations (AddProposals): it has the results at rungs as columns, since a cursor.
     """
 
     @_abc_1.abstractmethod

@@ -42,6 +42,7 @@ ROLES: Mapping[str, Role] = {
     f"{_EXPERIMENT}/PreviewSearch": Role.READ,
     f"{_EXPERIMENT}/UpdateExperiment": Role.ADMIN,
     f"{_EXPERIMENT}/EnqueueTrial": Role.ADMIN,
+    f"{_EXPERIMENT}/AddProposals": Role.ADMIN,
     f"{_EXPERIMENT}/ListTrials": Role.READ,
     f"{_EXPERIMENT}/ListWorkers": Role.READ,
     f"{_EXPERIMENT}/GetTrial": Role.READ,

@@ -6,14 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from rungway_server.domain.engine import MOST_BEST, BestBy, EventView, Report, Standing, TrialState, TrialView
+from rungway_server.domain.engine import (
+    MOST_BEST,
+    BestBy,
+    EventView,
+    Report,
+    Standing,
+    Stock,
+    TrialState,
+    TrialView,
+)
 from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.domain.sampling.completing import completed, is_part, is_quick_to_complete
 from rungway_server.domain.sampling.sampling import own_configuration
 from rungway_server.domain.search.plan import PromotionRule
+from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.offload import at_once_or_in_process, in_process
+from rungway_server.service.offload import at_once_or_in_process, in_process, in_thread_or_process
 from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 from rungway_server.service.worker_thread import Priority
@@ -24,6 +34,10 @@ Show = Callable[[TrialView], Shown]
 
 MOST_WORKERS = 1_000
 """Most workers of an answer."""
+MOST_PROPOSALS = 256
+"""Most proposals of a call."""
+_MOST_VALUES = 1 << 16
+"""Values of all proposals of a call together."""
 
 
 class Working(NamedTuple):
@@ -170,6 +184,21 @@ class TrialUseCases:
         part = json.dumps(hparams, sort_keys=True)
         return Enqueued(*await self._store.enqueue_part(ref, request_id, part, draw))
 
+    async def add_proposals(
+        self, ref: ExperimentRef, first: int, proposals: Sequence[Mapping[str, object]], revision: int
+    ) -> Stock:
+        """Add whole configurations that another program proposes, numbered from `first` on (see the port)."""
+        space = (await self._store.definition(ref, fresh=True)).config.space
+        most = max(1, _MOST_VALUES // (len(space.leaves) or 1))
+        if first < 0 or revision < 0:
+            field, got = ("first", first) if first < 0 else ("revision", revision)
+            raise InvalidInput.one(field, f"got {got}, wanted 0 or more")
+        if len(proposals) > most:
+            wanted = f"at most {most}, with {len(space.leaves)} parameters each"
+            raise InvalidInput.one("proposals", f"got {len(proposals)}, wanted {wanted}")
+        own = await in_thread_or_process(space, ref.namespace, _own_configurations, space, proposals)
+        return await self._store.fill_stock(ref, first, own, revision)
+
     async def enqueue_known(
         self, ref: ExperimentRef, request_id: str, hparams: Mapping[str, object], result: Report
     ) -> Enqueued:
@@ -182,6 +211,10 @@ class TrialUseCases:
         space = definition.config.space
         own = await at_once_or_in_process(space, ref.namespace, own_configuration, space, hparams)
         return Enqueued(0, own, await self._store.enqueue_known(ref, request_id, own, result))
+
+
+def _own_configurations(space: Space, proposals: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    return [own_configuration(space, hparams, f"proposals[{i}]") for i, hparams in enumerate(proposals)]
 
 
 def _check_known(definition: Definition, result: Report) -> None:

@@ -257,6 +257,15 @@ class _ExperimentServicer(ExperimentServiceServicer):
         return experiments_pb2.EnqueueTrialResponse(position=enqueued.position, hparams=shown, trial=enqueued.trial)
 
     @typed_errors
+    async def AddProposals(
+        self, request: experiments_pb2.AddProposalsRequest, context: Context
+    ) -> experiments_pb2.AddProposalsResponse:
+        ref = requests.read_ref(request.experiment)
+        proposals = await in_thread(Priority.CREATE, ref.namespace, requests.read_proposals, request)
+        stock = await self._trials.add_proposals(ref, request.first, proposals, request.revision)
+        return experiments_pb2.AddProposalsResponse(**stock._asdict())
+
+    @typed_errors
     async def ExplainTrial(
         self, request: experiments_pb2.ExplainTrialRequest, context: Context
     ) -> experiments_pb2.ExplainTrialResponse:

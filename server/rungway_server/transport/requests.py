@@ -23,6 +23,7 @@ from rungway_server.service.experiments import Change
 from rungway_server.service.held_asks import Hold
 from rungway_server.service.port import ExperimentRef
 from rungway_server.service.search import MOST_PER_CALL, MOST_REPORTS
+from rungway_server.service.trials import MOST_PROPOSALS
 from rungway_server.service.view_port import FurtherOf
 
 NAMESPACE: ContextVar[str] = ContextVar("namespace")
@@ -198,6 +199,13 @@ def read_known(request: experiments.EnqueueTrialRequest) -> Report | None:
     if not request.result.HasField("metric"):
         raise InvalidInput.one("result.metric", "got none, wanted a number")
     return Report(request.result.length, request.result.metric)
+
+
+def read_proposals(request: experiments.AddProposalsRequest) -> list[dict[str, object]]:
+    """The configurations that a program proposes."""
+    if request.proposals:
+        _refuse_too_many("proposals", len(request.proposals), MOST_PROPOSALS)
+    return [read_map(each, f"proposals[{i}]") for i, each in enumerate(request.proposals)]
 
 
 def read_map(message: value_pb2.MapValue, field: str) -> dict[str, object]:

@@ -41,12 +41,16 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "BestTrials": lambda client: client.best(2),
     "ListStaleCheckpoints": lambda client: client.stale_checkpoints(),
     "EnqueueTrial": lambda client: client.enqueue_trial({"lr": 0.5}, request_id="r"),
+    "AddProposals": lambda client: client.add_proposals([{"lr": 0.5}], 3, revision=7),
     "ExplainTrial": lambda client: client.explain_trial(3),
     "WatchEvents": lambda client: client.watch_events(),
     "ExportExperiment": lambda client: client.export_experiment(),
 }
 """By rpc, the method that calls it."""
-WITHOUT_WORDS = ("DeleteExperiment", "EnqueueTrial", "ExportExperiment", "ListStaleCheckpoints", "ListWorkers")
+WITHOUT_WORDS = (
+    *("AddProposals", "DeleteExperiment", "EnqueueTrial", "ExportExperiment", "ListStaleCheckpoints"),
+    "ListWorkers",
+)
 """Rpcs whose answers have no enum."""
 
 

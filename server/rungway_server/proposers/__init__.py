@@ -1,0 +1,1 @@
+"""`rungway propose`: another library proposes the configurations of a search, in a process of its own."""
