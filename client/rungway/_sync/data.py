@@ -1,4 +1,4 @@
-"""What `Client` gives of a whole search: data frames, pictures, exports, its event log, and what programs learn from."""
+"""What `Client` gives of a whole search: data frames, pictures, exports, its event log, what programs learn from."""
 
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any

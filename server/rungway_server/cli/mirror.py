@@ -2,13 +2,8 @@
 
 import importlib
 import importlib.util
-import signal
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any, cast
+from typing import cast
 
 import typer
 
@@ -18,6 +13,7 @@ from rungway._mirror.follow import Follower, search_of
 from rungway_server.cli.connection import service
 from rungway_server.cli.options import Exit, MirrorTarget
 from rungway_server.cli.output import fail, many
+from rungway_server.cli.signals import say, signals
 
 _WRITERS = {
     MirrorTarget.WANDB: "wandb_runs.WandbRuns",
@@ -30,7 +26,7 @@ def mirror(experiment: str, to: MirrorTarget, into: str, every: float, target: s
     """Write the search until it is over, or once as it is now."""
     if importlib.util.find_spec(to.value) is None:
         raise fail(Exit.USAGE, f"--to {to.value} needs {to.value}: pip install 'rungway[{to.value}]'")
-    with service(target, experiment) as client, _signals() as (stop, received):
+    with service(target, experiment) as client, signals() as (stop, received):
         search = search_of(client, experiment)
         writer = _open(search, to, into, every, stop)
         if writer is not None:
@@ -40,13 +36,13 @@ def mirror(experiment: str, to: MirrorTarget, into: str, every: float, target: s
 
 
 def _follow(client: Client, writer: Target, search: Search, every: float, stop: threading.Event, *, once: bool) -> None:
-    follower = Follower(client, writer, search, _say, stop)
+    follower = Follower(client, writer, search, say, stop)
     try:
         over = follower.follow(every, once=once)
     finally:
         _close(writer)
     state = "over, and all of it is there" if over else "not over: the same command goes on"
-    _say(f"{search.name}: {many(follower.runs, 'new run')}, {many(follower.points, 'point')}; the search is {state}")
+    say(f"{search.name}: {many(follower.runs, 'new run')}, {many(follower.points, 'point')}; the search is {state}")
 
 
 def _open(search: Search, to: MirrorTarget, into: str, every: float, stop: threading.Event) -> Target | None:
@@ -59,7 +55,7 @@ def _open(search: Search, to: MirrorTarget, into: str, every: float, stop: threa
             return cast("Target", kind(search, into))
         except TargetAway as error:
             if not waiting:
-                _say(f"waiting for the target: {error}")
+                say(f"waiting for the target: {error}")
             waiting = True
             stop.wait(every)
     return None
@@ -69,28 +65,4 @@ def _close(writer: Target) -> None:
     try:
         writer.close()
     except TargetAway as error:
-        _say(f"the target is away, and may not have the last points: the same command adds them ({error})")
-
-
-@contextmanager
-def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """An event that the first SIGINT or SIGTERM sets, so that what is under way is written out; and which it was."""
-    stop, received = threading.Event(), list[int]()
-
-    def leave(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        stop.set()
-        signal.signal(number, before[number])
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, leave)
-    try:
-        yield stop, received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        say(f"the target is away, and may not have the last points: the same command adds them ({error})")

@@ -133,3 +133,27 @@ def mirror(
     from rungway_server.cli.mirror import mirror
 
     mirror(experiment, to, into, every, target, once=once)
+
+
+def propose(
+    experiment: ExperimentArgument,
+    *,
+    library: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            help="optuna, optuna:SAMPLER (as optuna:GPSampler), hyperopt or hebo, whose package must be installed; or "
+            "module:factory for a proposer of your own.",
+        ),
+    ],
+    every: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two looks at the search.")] = 1.0,
+    target: TargetOption = DEFAULT_TARGET,
+) -> None:
+    """Let another library propose the configurations of a search with `proposals: external`, until it is over.
+
+    Run it again after an interruption, or several at once: each proposal counts by its number, and the first one with a
+    number is kept. Workers never wait for it: where nothing was proposed, the search draws by its sampler.
+    """
+    from rungway_server.cli.propose import propose
+
+    propose(experiment, library, every, target)

@@ -4,17 +4,17 @@ So every library searches every space, on the scales that its user chose: a numb
 that lies below it (see `proposals/column.py`), whatever that is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from rungway_server.domain.documents.paths import Path, read_path, spelled
+from rungway_server.domain.documents.paths import read_path, spelled
 from rungway_server.domain.experiment import parse
 from rungway_server.domain.space.axes import values
-from rungway_server.domain.space.configuration import Configuration
+from rungway_server.domain.space.configuration import ABSENT, Configuration
 from rungway_server.domain.space.constraints.constraints import checker
 from rungway_server.domain.space.membership import as_drawn
-from rungway_server.domain.space.space import Entry
+from rungway_server.domain.space.space import Const, Entry
 from rungway_server.proposals.column import Column
 from rungway_server.proposals.columns import columns_of
 
@@ -29,61 +29,52 @@ class Parameter:
     category: bool
 
 
-Choice = Callable[[Parameter], float]
-"""A number from 0 to 1, or a place, for a parameter."""
-
-
 class Parameters:
-    """The parameters of a search, from its configuration."""
+    """The parameters of a search, from its configuration. Iterates over those that have more than one value."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.space = parse(config)[0].space
-        self._columns = columns_of(self.space)
-        self._of = {column.path: _parameter(column) for column in self._columns.columns}
-        self._by_path = {column.path: column for column in self._columns.columns}
+        self._space = parse(config)[0].space
+        self._columns = columns_of(self._space)
+        self._known = {each.path: (each, _parameter(each)) for each in self._columns.columns}
 
-    def __iter__(self) -> Any:
-        return iter(self._of.values())
+    def __iter__(self) -> Iterator[Parameter]:
+        return (parameter for _, parameter in self._known.values())
 
     def __len__(self) -> int:
-        return len(self._of)
+        return len(self._known)
 
-    def configuration(self, choose: Choice) -> dict[str, object] | None:
-        """The whole configuration of what is chosen for each parameter that exists in it; the others are not asked for.
-        None if it does not meet the constraints."""
+    def configuration(self, choose: Callable[[Parameter], float]) -> dict[str, object] | None:
+        """The whole configuration of what is chosen for each parameter that exists in it: a number from 0 to 1, or a
+        place. The others are not asked for. None if it does not meet the constraints."""
 
         def value(entry: Entry) -> object:
-            column = self._by_path.get(entry.path)
-            if column is None:
-                axis = values(entry.parameter)
-                assert axis is not None  # a constant, or a list of one value
-                return axis.at(0)
-            chosen = choose(self._of[entry.path])
+            if entry.path not in self._known:
+                return _only_value(entry)
+            column, parameter = self._known[entry.path]
+            chosen = choose(parameter)
             return column.value(float(column.coordinates[int(chosen)] if column.listed else chosen))
 
-        found = Configuration(self.space, value)
+        found = Configuration(self._space, value)
         whole = found.nested()
-        return whole if checker(self.space)(found) else None
+        return whole if checker(self._space)(found) else None
 
     def choices(self, hparams: Mapping[str, object]) -> dict[str, float]:
-        """What was chosen for each parameter of a configuration, by name."""
+        """What was chosen for each parameter of a configuration that it has, by name."""
         row = self._columns.encoded([hparams])[0]
-        found: dict[str, float] = {}
-        for column, at in zip(self._columns.columns, row, strict=True):
-            if at >= 0:
-                found[spelled(*column.path)] = (
-                    int(column.places(row[None, 0] * 0 + at)[0]) if column.listed else float(at)
-                )
-        return found
+        return {
+            parameter.name: int(column.places(row[at : at + 1])[0]) if column.listed else float(row[at])
+            for at, (column, parameter) in enumerate(self._known.values())
+            if row[at] >= 0
+        }
 
     def nested(self, flat: Mapping[str, object]) -> dict[str, object]:
-        """A configuration from its values by path, with its constants, as the space draws them."""
-        given: dict[Path, object] = {read_path(name)[0]: value for name, value in flat.items()}
+        """A configuration from its values by path, as the space draws them."""
+        given = {read_path(name)[0]: value for name, value in flat.items()}
 
         def value(entry: Entry) -> object:
-            return given[entry.path]
+            return entry.parameter.val if isinstance(entry.parameter, Const) else given.get(entry.path, ABSENT)
 
-        return as_drawn(self.space, Configuration(self.space, value).nested())
+        return as_drawn(self._space, Configuration(self._space, value).nested())
 
 
 def _parameter(column: Column) -> Parameter:
@@ -91,6 +82,7 @@ def _parameter(column: Column) -> Parameter:
     return Parameter(spelled(*column.path), size, column.category)
 
 
-def number(value: object) -> float:
-    """A number of a library, or of numpy, as Python's."""
-    return float(cast("float", value))
+def _only_value(entry: Entry) -> object:
+    axis = values(entry.parameter)
+    assert axis is not None  # a constant, or a list of one value
+    return axis.at(0)
