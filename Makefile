@@ -25,9 +25,10 @@ RELEASE_ARGS ?=
 .DEFAULT_GOAL := help
 FRAMEWORKS := .venv-frameworks/bin/python
 MIRRORS := .venv-mirrors/bin/python
+PROPOSERS := .venv-proposers/bin/python
 ENGINES := .venv-engines/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines ranks slurm
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines proposers ranks slurm
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -169,6 +170,15 @@ mirrors: .venv-mirrors/.installed ## Searches shown in W&B, MLflow and TensorBoa
 engines: .venv-engines/.installed ## Workers of Ray and Dask, their nodes killed, objectives of Optuna, sweeps of Hydra, in .venv-engines (0.8 GB, 6 minutes; ENGINES_ARGS='-k dask')
 	$(ENGINES) -m pytest -q -p no:valkey -n 2 --dist loadfile tests/engines $(ENGINES_ARGS)
 
+.venv-proposers/.installed: pyproject.toml
+	test -x $(PROPOSERS) || $(PYTHON) -m venv .venv-proposers
+	$(PROPOSERS) -m pip install --quiet --upgrade pip
+	$(PROPOSERS) -m pip install --quiet -c constraints.txt -e '.[server,embedded]' --group proposers
+	@touch $@
+
+proposers: .venv-proposers/.installed ## Searches whose configurations Optuna and Hyperopt propose, killed and doubled, in .venv-proposers (0.6 GB; PROPOSERS_ARGS='-k optuna')
+	$(PROPOSERS) -m pytest -q -p no:valkey -n 2 --dist worksteal tests/proposers $(PROPOSERS_ARGS)
+
 slurm: setup ## Jobs of rungway slurm on a real Slurm of one node, in 3 minutes, as root (apt-get install munge slurmctld slurmd slurm-client)
 	$(BIN)/python -m pytest -q -rs --slurm tests/slurm
 
@@ -199,4 +209,4 @@ clean: ## Remove caches and what was built
 	find client server tests scripts loadtests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## … and the virtual environments
-	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks .venv-mirrors .venv-engines
+	rm -rf $(VENV) .venv-proto .venv-peers .venv-clients .venv-docs .venv-deploy .venv-frameworks .venv-mirrors .venv-engines .venv-proposers

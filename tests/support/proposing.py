@@ -2,13 +2,16 @@
 
 import os
 import random
+import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rungway import Client, TrialState
 from rungway_server.proposers.parameters import Parameter
 from rungway_server.proposers.seen import Seen
+from tests.support.agents import running
+from tests.support.waiting import wait_until, wait_while_it_runs
 
 TRIALS = 40
 SEARCH: Mapping[str, object] = {
@@ -28,6 +31,9 @@ SEARCH: Mapping[str, object] = {
     "seed": 7,
 }
 """The sampler hardly ever draws "proposer": a trial that has it was proposed, by `Marked` at least."""
+
+
+OWN = ("--with", "tests.support.proposing:Marked")
 
 
 class Marked:
@@ -52,25 +58,46 @@ def loss(hparams: Mapping[str, object]) -> float:
     return abs(float(inner["x"]) - 0.1) + 0.01 * float(inner["depth"])
 
 
-@contextmanager
-def trained(target: str, name: str, slowly: threading.Event) -> Iterator[list[threading.Thread]]:
-    """Two workers train the search; they take their time until the event is set."""
-    threads = [threading.Thread(target=_work, args=(target, name, slowly)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+def killed_restarted_and_doubled(client: Client, target: str, folder: Path, *library: str) -> None:
+    """Two workers train the search, while `rungway propose` is killed, and then two of it are started."""
+    name, go_on = client.config.experiment or "", threading.Event()
+    command = ("propose", name, *library, "--every", "0.1", "--target", target)
+    found = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    workers = [threading.Thread(target=_work, args=(target, name, go_on)) for _ in range(2)]
+
+    def waiting() -> int:
+        return client.add_proposals([], 0).waiting
+
     try:
-        yield threads
+        with running(folder / "first", *command, environment=found) as first:
+            assert wait_while_it_runs(first.process, lambda: waiting() >= 4), first.said()
+            for worker in workers:
+                worker.start()
+            assert wait_while_it_runs(first.process, lambda: len(list(client.list_trials(6))) >= 6), first.said()
+            os.killpg(first.process.pid, signal.SIGKILL)
+            first.wait()
+        wait_until(lambda: waiting() == 0)  # the workers went on
+        with (
+            running(folder / "second", *command, environment=found) as second,
+            running(folder / "third", *command, environment=found) as third,
+        ):
+            assert wait_while_it_runs(second.process, lambda: waiting() >= 4), second.said()
+            go_on.set()
+            assert (second.wait(), third.wait()) == (0, 0), second.said() + third.said()
+            assert "the search is over" in second.said()
     finally:
-        slowly.set()
-        for thread in threads:
-            thread.join()
+        go_on.set()
+        for worker in workers:
+            worker.join()
 
 
-def _work(target: str, name: str, slowly: threading.Event) -> None:
+def _work(target: str, name: str, go_on: threading.Event) -> None:
+    """Train; the last trials wait until the proposers are there again."""
     with Client(target, experiment=name) as client:
         while assignment := client.ask():
-            slowly.wait(0.05)
-            client.tell(assignment, loss(assignment.hparams))
+            if assignment.trial >= TRIALS // 2:
+                go_on.wait()
+            client.tell(assignment, loss(assignment.hparams), checkpoint="none")
 
 
 def check_all_there(client: Client) -> int:
@@ -80,6 +107,5 @@ def check_all_there(client: Client) -> int:
     assert not [trial for trial in trials if trial.state in (TrialState.RUNNING, TrialState.FAILED)]
     configurations = [repr(trial.hparams) for trial in trials]
     assert len(set(configurations)) == TRIALS
-    sources = [client.explain_trial(trial.trial)[0] for trial in trials]
-    proposed = [why.explanation.source for why in sources if why.explanation and why.explanation.source]
-    return sum(each.source == "external" for each in proposed)
+    sources = [client.explain_trial(trial.trial)[0].explanation for trial in trials]
+    return sum(why is not None and why.proposal is not None and why.proposal.source == "external" for why in sources)
