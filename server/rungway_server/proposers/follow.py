@@ -8,7 +8,7 @@ Workers never wait for it: where the stock is empty, the search's own sampler st
 import threading
 from collections.abc import Callable
 
-from rungway import Client, DeadlineExceeded, Experiment, FailedPrecondition, OutcomeUnknown, Unavailable
+from rungway import Client, DeadlineExceeded, Experiment, FailedPrecondition, NotFound, OutcomeUnknown, Unavailable
 from rungway._core.enums import OVER
 from rungway_server.proposers.library import Proposer
 from rungway_server.proposers.seen import Seen
@@ -33,8 +33,8 @@ class Follower:
         """How many it has proposed."""
 
     def follow(self, every: float) -> bool:
-        """Look every so many seconds. Returns whether the search is over; False after `stop`. Raises NotFound when the
-        search was deleted, and FailedPrecondition when it is another one now."""
+        """Look every so many seconds. Returns whether the search is over; False after `stop`. Raises NotFound when it was
+        deleted, also where another one has its name by now."""
         while not self._stop.is_set():
             try:
                 if self.round():
@@ -77,8 +77,8 @@ class Follower:
             self._cursor, more = new.cursor, new.more
 
     def _now(self) -> Experiment:
-        """The search. Raises FailedPrecondition when another one has its name by now."""
+        """The search. Raises NotFound when another one has its name by now."""
         now = self._client.get_experiment(self._name)
         if now.create_time != self._experiment.create_time:
-            raise FailedPrecondition(f"{self._name} was deleted, and is now another search", reason="ANOTHER_SEARCH")
+            raise NotFound(f"{self._name} was deleted, and is now another search")
         return now
