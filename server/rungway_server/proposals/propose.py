@@ -13,7 +13,7 @@ from rungway_server.proposals import chain, densities, moves
 from rungway_server.proposals.columns import columns_of
 from rungway_server.proposals.draws import Draws, Floats, Use
 from rungway_server.proposals.observed import Observed, Rung, Source
-from rungway_server.proposals.trees import TREES
+from rungway_server.proposals.trees import TREES, Ints
 
 CANDIDATES = 200
 """Random configurations of which the forest takes the best."""
@@ -91,17 +91,21 @@ def propose(
     return proposals if len(proposals) == len(numbers) else None
 
 
+def chosen_trees(draws: Draws, entry: int, rungs: int) -> Ints | None:
+    """The trees by which the forest judges: a few drawn ones, or None = all for a trial that trains long unjudged."""
+    return None if entry >= rungs - 2 else np.argsort(draws.uniform(TREES))[:_FEW_TREES]
+
+
 def _by_forest(
     space: Space, seed: int, observed: Observed, numbers: range, entry: int, taken: set[int]
 ) -> Iterable[Hparams | None]:
-    """The best of random candidates, by a few trees; by all trees for those that train long unjudged."""
+    """The best of random candidates."""
     columns, fitted = columns_of(space), _chain(space, seed, observed)
     if fitted is None:
         return
-    dear = entry >= len(observed.rungs) - 2
 
     def batches(draws: Draws) -> Iterable[Floats]:
-        trees = None if dear else np.argsort(draws.uniform(TREES))[:_FEW_TREES]
+        trees = chosen_trees(draws, entry, len(observed.rungs))
         for _ in range(_BATCHES):
             rows = columns.drawn(draws.uniform(CANDIDATES, len(columns)))
             yield rows[np.argsort(fitted.score(rows, trees), kind="stable")]

@@ -33,8 +33,8 @@ class Follower:
         """How many it has proposed."""
 
     def follow(self, every: float) -> bool:
-        """Look every so many seconds. Returns whether the search is over; False after `stop`. Raises NotFound when it was
-        deleted, also where another one has its name by now."""
+        """Look every so many seconds. Returns whether the search is over; False after `stop`. Raises NotFound when it
+        was deleted, also where another one has its name by now."""
         while not self._stop.is_set():
             try:
                 if self.round():

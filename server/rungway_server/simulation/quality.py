@@ -10,17 +10,18 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median_high
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
+from rungway_server.simulation.pool import Pool, space_of
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
@@ -32,9 +33,14 @@ SEARCHES: Mapping[str, Mapping[str, object]] = {
     "random": {"name": "random"},
     "Ray's rule": HALVING | {"stop_once": True},
     "ASHA": HALVING,
-    "auto": {"name": "auto"},
+    "auto": {"name": "auto", "proposals": "random"},
+    "mixture": {"name": "auto", "proposals": "mixture"},
+    "forest": {"name": "auto", "proposals": "forest"},
+    "kde": HALVING | {"proposals": "kde"},
+    "bohb": {"name": "bohb", "min_length": 1, "divisor": 3},
 }
-"""What is compared. Ray Tune's rule is played by the stopping form of async_halving, which is nearest to it."""
+"""What is compared. Ray Tune's rule is played by the stopping form of async_halving, which is nearest to it. kde is
+`ASHA` with the proposals of BOHB; bohb has those and the brackets of Hyperband, once."""
 BUDGET, LEAST_TIME = 100, 3
 """Full trainings of all workers together, and the least time (R)."""
 WITHOUT_END = 200_000
@@ -42,7 +48,7 @@ WITHOUT_END = 200_000
 FOLDER = Path("examples/curves")
 SHORT, LONG = 3, 20
 """Seeds of the short and of the long form."""
-_BEST = 0.01
+_BEST, _TOP = 0.01, 0.001
 _MISLED = 9
 """Units whose results tell nothing in the streams."""
 _GRU, _LSTM = "imdb_patch32_GRU64_avg_bs128", "imdb_patch32_LSTM128_bs128"
@@ -82,10 +88,12 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A search on a case with one seed: when a result of the best hundredth was there (R; infinite: never), the rank
-    of the best that was trained to the end, its distance from the best of the table, and the busy share."""
+    """A search on a case with one seed: when a result of the best hundredth was there (R; infinite: never), and of the
+    best thousandth, the rank of the best that was trained to the end, its distance from the best of the table, and the
+    busy share."""
 
     first_best: float
+    first_top: float
     rank: int
     regret: float
     busy: float
@@ -117,23 +125,45 @@ def misled(table: Table, case: Case) -> Table:
     return replace(table, values=values)
 
 
-def play(case: Case, file: Path, workers: int, budget: int, seed: int) -> dict[str, Figures]:
-    """Every search on a case, whose table is in `file`, with one seed."""
-    return run_on_stage(measure(misled(read_table(file, case.task), case), case, workers, budget, seed))
+def play(case: Case, file: Path, workers: int, budget: int, searches: Sequence[str], seed: int) -> dict[str, Figures]:
+    """These searches on a case, whose table is in `file`, with one seed."""
+    return run_on_stage(measure(misled(read_table(file, case.task), case), case, workers, budget, seed, searches))
 
 
-async def measure(table: Table, case: Case, workers: int, budget: int, seed: int) -> dict[str, Figures]:
-    """Every search on this table, with one seed: `budget` full trainings shared by the workers."""
+def _threshold(finals: Sequence[float], share: float) -> float:
+    return finals[max(math.ceil(share * len(finals)) - 1, 0)]
+
+
+def _first(final: Sequence[tuple[float, float]], most: float) -> float:
+    return min((ended for ended, metric in final if metric <= most), default=math.inf)
+
+
+class _Models:
+    """Lets the models of one search after the other propose rows of the table."""
+
+    pool: Pool | None = None
+
+    async def __call__(self, namespace: str, work: Callable[..., Any], *args: Any) -> Any:
+        """See `Pool.compute`."""
+        assert self.pool is not None
+        return await self.pool.compute(namespace, work, *args)
+
+
+async def measure(
+    table: Table, case: Case, workers: int, budget: int, seed: int, searches: Sequence[str] = tuple(SEARCHES)
+) -> dict[str, Figures]:
+    """These searches on this table, with one seed: `budget` full trainings shared by the workers."""
     full = float(table.elapsed[:, -1].mean())
     horizon = max(budget / workers, LEAST_TIME) * full
     rows: Rows | None = _Stream(len(table.values), seed) if case.stream else None
     sign, longest, found = 1 if table.smaller_is_better else -1, table.values.shape[1], dict[str, Figures]()
     finals = sorted((sign * table.values[:, -1]).tolist())
-    target = finals[max(math.ceil(_BEST * len(finals)) - 1, 0)]
-    async with stage() as store:
-        for name, search in SEARCHES.items():
-            planned = plan_search({"searcher": _section(table, case, search), "lease_seconds": 86_400})
-            curves = TableCurves(table, seed, rows=rows)
+    models = _Models()
+    async with stage(compute=models) as store:
+        for name in searches:
+            planned = plan_search(_document(table, case, SEARCHES[name], seed))
+            models.pool = Pool(table, planned.config, rows) if planned.plan.sources else None
+            curves = TableCurves(table, seed, rows=models.pool or rows)
             fleet = Fleet(workers, horizon=horizon, seed=seed)
             run = await simulate(store, planned.config, planned.plan, curves, fleet, keep_steps=False)
             final = [
@@ -143,7 +173,8 @@ async def measure(table: Table, case: Case, workers: int, budget: int, seed: int
             ]
             best = min((metric for _, metric in final), default=math.inf)
             found[name] = Figures(
-                first_best=min((ended for ended, metric in final if metric <= target), default=math.inf) / full,
+                first_best=_first(final, _threshold(finals, _BEST)) / full,
+                first_top=_first(final, _threshold(finals, _TOP)) / full,
                 rank=1 + sum(other < best for other in finals),
                 regret=float(min(best, finals[-1]) - finals[0]),
                 busy=sum(job.ended - job.began for job in run.jobs) / (workers * horizon),
@@ -151,10 +182,17 @@ async def measure(table: Table, case: Case, workers: int, budget: int, seed: int
     return found
 
 
+def _document(table: Table, case: Case, search: Mapping[str, object], seed: int) -> dict[str, object]:
+    section = _section(table, case, search)
+    return {"hyperparameters": space_of(table.columns), "searcher": section, "seed": seed, "lease_seconds": 86_400}
+
+
 def _section(table: Table, case: Case, search: Mapping[str, object]) -> dict[str, object]:
     rows, longest = table.values.shape
     section = {"metric": table.metric, "smaller_is_better": table.smaller_is_better, "max_length": longest}
-    section |= {"unit": table.unit, "max_trials": WITHOUT_END if case.stream else rows, "max_concurrent_trials": 0}
+    section |= {"unit": table.unit, "max_concurrent_trials": 0}
+    if search["name"] != "bohb":
+        section["max_trials"] = WITHOUT_END if case.stream else rows
     bound = {"budget": 10**9} if search["name"] == "auto" else {}  # it lets trials go on, and ends nothing
     return {**section, **search, **bound}
 
@@ -258,6 +296,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8, help="that train at the same time")
     parser.add_argument("--budget", type=int, default=BUDGET, help="full trainings of all workers together")
     parser.add_argument("--only", default="", help="cases with this in their name")
+    parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), default=list(SEARCHES), help="these alone")
     chosen = parser.parse_args()
     began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
     files = {case: _file(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
@@ -265,12 +304,15 @@ def main() -> None:
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         for case, file in files.items():
             if file:
-                runs = list(pool.map(partial(play, case, file, chosen.workers, chosen.budget), range(seeds)))
-                found[case] = {name: Row.of([run[name] for run in runs]) for name in SEARCHES}
+                runs = list(
+                    pool.map(partial(play, case, file, chosen.workers, chosen.budget, chosen.searches), range(seeds))
+                )
+                found[case] = {name: Row.of([run[name] for run in runs]) for name in chosen.searches}
                 print(f"{case.name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
     print(*lines(found), "", sep="\n")
-    print("| bar | wanted at most | measured | met |", "|---|---:|---:|---|", sep="\n")
-    print(*(bar.line() for bar in bars(found, chosen.workers)), sep="\n")
+    if len(chosen.searches) == len(SEARCHES):
+        print("| bar | wanted at most | measured | met |", "|---|---:|---:|---|", sep="\n")
+        print(*(bar.line() for bar in bars(found, chosen.workers)), sep="\n")
     absent = sorted({case.file for case, file in files.items() if not file})
     print(
         f"\n{chosen.workers} workers, {chosen.budget} R, {seeds} seeds. Not at hand: {', '.join(absent) or 'nothing'}."

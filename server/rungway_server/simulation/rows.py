@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rungway_server.domain.documents.paths import Path, spelled
 from rungway_server.domain.sampling.philox import philox, round_keys
@@ -33,6 +33,15 @@ class Rows(Protocol):
     """Rows (from 0) by trial number."""
 
     def __getitem__(self, trial: int) -> int: ...
+
+
+@runtime_checkable
+class Configured(Rows, Protocol):
+    """Rows by hyperparameters."""
+
+    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+        """Tell the hyperparameters of a trial that do not follow from its number."""
+        ...
 
 
 class Dealt:

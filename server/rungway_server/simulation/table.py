@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.simulation.curves import BadCurves
-from rungway_server.simulation.rows import Column, Dealt, Nearest, Rows, read_column
+from rungway_server.simulation.rows import Column, Configured, Dealt, Rows, read_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +163,7 @@ class TableCurves:
 
     def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
         """See `Curves`."""
-        if isinstance(self._row, Nearest):
+        if isinstance(self._row, Configured):
             self._row.configured(trial, hparams)
 
     def finals(self) -> Sequence[float]:

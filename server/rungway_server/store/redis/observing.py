@@ -152,6 +152,11 @@ def _unpickled(config: bytes) -> ExperimentConfig:
     return found
 
 
+def observed_of(config: bytes, seen_pickled: bytes) -> Observed:
+    """What models see, from what was read (both pickled, see `proposed`)."""
+    return _observed(config, seen_pickled)[0]
+
+
 @lru_cache(maxsize=8)
 def _observed(config: bytes, seen_pickled: bytes) -> tuple[Observed, frozenset[int]]:
     space = _unpickled(config).space
