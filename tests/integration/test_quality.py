@@ -20,7 +20,11 @@ def small() -> Table:
     """Sixty networks of nine epochs."""
     table = read_table(TABLE)
     return replace(
-        table, values=table.values[:60, :9], elapsed=table.elapsed[:60, :10], ends=table.ends[:60].clip(1, 9)
+        table,
+        values=table.values[:60, :9],
+        elapsed=table.elapsed[:60, :10],
+        ends=table.ends[:60].clip(1, 9),
+        configs=table.configs[:60],
     )
 
 
