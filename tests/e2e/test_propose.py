@@ -56,6 +56,10 @@ def test_what_is_refused(target: str) -> None:
 
 
 def test_wrong_names_of_libraries(target: str) -> None:
-    for library, said in (("nobody", "wanted one of"), ("tests.support:none", "none"), ("hebo", "hebo")):
+    for library, said in (
+        ("nobody", "wanted one of"),
+        ("tests.support:none", "none"),
+        ("hyperopt", "hyperopt is not installed"),
+    ):
         code, _, error = command(target, "propose", "numbered", "--with", library)
         assert (code, said in error) == (1, True), error

@@ -7,7 +7,7 @@ import pytest
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
-from rungway_server.simulation.quality import CASES, SEARCHES, Case, Row, bars, lines, measure, misled
+from rungway_server.simulation.quality import CASES, SEARCHES, Case, Row, bars, lines, measure, misled, model_bars
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.study import TABLE
@@ -56,6 +56,14 @@ def test_a_bar_that_is_missed_says_so() -> None:
     found[easy] = found[easy] | {"auto": replace(row, first_best=2.3)}
     found[pool] = found[pool] | {"auto": replace(row, regret=0.2, busy=0.5)}
     assert [bar.line().endswith("| yes |") for bar in bars(found, 8)] == [False, True, True, False, False, True]
+
+
+def test_a_mixture_is_measured_against_draws() -> None:
+    row = Row(first_best=2.0, hits=3, rank=4.0, regret=0.1, busy=1.0)
+    found = {CASES[0]: dict.fromkeys(SEARCHES, row) | {"mixture": replace(row, first_best=1.0, rank=1.0)}}
+    found[CASES[1]] = dict.fromkeys(SEARCHES, row)
+    assert [bar.measured for bar in model_bars(found)] == [pytest.approx(0.5**0.5), 1, 0.5, 1]
+    assert model_bars({CASES[5]: found[CASES[1]]}) == []
 
 
 @pytest.mark.parametrize("name", ["random", "async_halving", "adaptive_asha", "stopping", "auto"])

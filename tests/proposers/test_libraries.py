@@ -1,6 +1,5 @@
 """Other libraries propose in a real search: killed, restarted and doubled, and better than chance."""
 
-import importlib.util
 import math
 import random
 from collections.abc import Mapping
@@ -17,10 +16,7 @@ from rungway_server.proposers.seen import Seen
 from tests.support.observed import space_of
 from tests.support.proposing import SEARCH, TRIALS, check_all_there, killed_restarted_and_doubled, loss
 
-LIBRARIES = [
-    *("optuna", "optuna:RandomSampler", "optuna:QMCSampler", "hyperopt"),
-    *(("hebo",) if importlib.util.find_spec("hebo") else ()),
-]
+LIBRARIES = ["optuna", "optuna:RandomSampler", "optuna:QMCSampler", "hyperopt"]
 LEARNING = [each for each in LIBRARIES if "Sampler" not in each]
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -142,7 +142,7 @@ def propose(
         str,
         typer.Option(
             "--with",
-            help="optuna, optuna:SAMPLER (as optuna:GPSampler), hyperopt or hebo, whose package must be installed; or "
+            help="optuna, optuna:SAMPLER (as optuna:GPSampler) or hyperopt, whose package must be installed; or "
             "module:factory for a proposer of your own.",
         ),
     ],

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from rungway import FailedPrecondition, InvalidArgument
 from rungway_server.proposers.seen import Seen
 
-KNOWN = ("optuna", "hyperopt", "hebo")
+KNOWN = ("optuna", "hyperopt")
 
 
 class Proposer(Protocol):
@@ -20,7 +20,7 @@ class Proposer(Protocol):
 
 
 def open_library(name: str) -> Proposer:
-    """The proposer of a name: `optuna`, `optuna:SAMPLER`, `hyperopt`, `hebo`, or `module:factory` for one of the user's
+    """The proposer of a name: `optuna`, `optuna:SAMPLER`, `hyperopt`, or `module:factory` for one of the user's
     own. Raises InvalidArgument for another name, FailedPrecondition (NOT_INSTALLED) without the package."""
     library, _, rest = name.partition(":")
     if library in KNOWN:
