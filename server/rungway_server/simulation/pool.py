@@ -34,6 +34,8 @@ def space_of(columns: Sequence[Column]) -> dict[str, object]:
 
 
 def _parameter(each: Column) -> dict[str, object]:
+    if not each.choices and each.lower == each.upper:
+        return {"type": "const", "val": each.lower}
     if each.choices:
         return {"type": "ordinal" if each.ordered else "categorical", "vals": list(each.choices)}
     return {"type": "log_uniform" if each.log else "double", "minval": each.lower, "maxval": each.upper}
