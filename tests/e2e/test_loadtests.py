@@ -33,14 +33,14 @@ def load(test: str, *arguments: str | Path, results: Path) -> tuple[str, list[di
 
 
 def test_costs(tmp_path: Path) -> None:
-    sizes = ("--calls", "320", "--rounds", "1", "--in-flight", "4", "--rate", "600")
+    sizes = ("--calls", "160", "--rounds", "1", "--in-flight", "4", "--rate", "600")
     output, rounds = load("costs", *sizes, results=tmp_path / "costs.json")
     kinds = [("gRPC", call) for call in ("no-op", "tell", "ask", "batch")]
     kinds += [("HTTP proto", call) for call in ("tell", "ask", "batch")]
     kinds += [("HTTP JSON", "tell"), ("gRPC", "pair"), ("HTTP proto", "pair"), ("gRPC", "no-op"), ("gRPC", "tell")]
     assert [(one["port"], one["call"]) for one in rounds] == kinds
     for one in rounds:
-        assert one["calls"] == 320, one
+        assert one["calls"] == 160, one
         assert one["server_us"] > 0, one
         assert one["generator_us"] > 0, one
         assert one["per_second"] < (900 if one["load"] == "600/s" else 1e9), one
