@@ -87,6 +87,24 @@ def _leave(names: list[str]) -> None:
         loop.leave()
 
 
+def _leave_all() -> None:
+    """In a worker that is closed: let all its loops give their trials back."""
+    _leave([*_loops])
+
+
+def _closing() -> Any:
+    """A plugin of every worker: one that is closed (SIGTERM to it, a cluster that shrinks) gives its trials back."""
+    from distributed import WorkerPlugin
+
+    class Closing(WorkerPlugin):
+        name = "rungway"
+
+        def teardown(self, worker: Any) -> None:
+            _leave_all()  # by its name: what the class itself refers to is pickled with it
+
+    return Closing()
+
+
 class _Dask:
     """See Engine. A handle is the key of a task."""
 
@@ -95,6 +113,7 @@ class _Dask:
     def __init__(self, client: Any, resources: dict[str, float]) -> None:
         self._dask, self._resources = client, resources
         self._futures: dict[str, Any] = {}
+        client.register_plugin(_closing())
 
     def start(self, name: str, work: Work) -> str:
         """See Engine."""

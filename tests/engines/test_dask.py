@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,7 @@ import pytest
 from distributed import Client as DaskClient
 
 from rungway import Client, ExperimentState
+from rungway.integrations import trials
 from tests.engines.traced import EXAMPLES, TRIALS, driver, script, search
 from tests.support.waiting import SECONDS, wait_while_it_runs
 
@@ -27,7 +28,8 @@ def running(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended, and all that it started
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -84,6 +86,18 @@ def test_a_worker_is_killed_and_its_nanny_starts_another(scheduler: Path, target
         drive.check({killed})
 
 
+def test_workers_that_are_closed_give_their_trials_back(scheduler: Path, target: str, tmp_path: Path) -> None:
+    with (
+        search(target, lease_seconds=3600) as client,
+        node(scheduler) as first,
+        driver(script("dask", "plain"), client, tmp_path, address(scheduler), 5) as drive,
+    ):
+        drive.wait_steps(2)
+        first.send_signal(signal.SIGTERM)
+        first.wait(SECONDS)
+        assert client.list_workers() == [], drive.output()
+
+
 @pytest.mark.parametrize("form", ["example", "plain"])
 def test_ctrl_c_gives_every_trial_back(scheduler: Path, target: str, tmp_path: Path, form: str) -> None:
     command = EXAMPLE if form == "example" else script("dask", "plain")
@@ -121,21 +135,22 @@ def test_errors_resources_and_deaths(scheduler: Path, target: str, tmp_path: Pat
             assert drive.result()["reason"] == "WORKERS_DIED"
 
 
-def loop(number: int, target: str, experiment: str) -> int:
+def loop(number: int, target: str, experiment: str, checkpoints: str) -> int:
     """What docs/integrations.md shows without any helper."""
     trained = 0
     with Client(target, experiment=experiment) as client:
-        for trial in client.trials():
+        for trial in trials(client, checkpoints):
             with trial:
                 for length in trial.lengths():
-                    trial.report(length, trial.number + 1 / length)
+                    trial.report(length, trial.number + 1 / length, lambda folder: (folder / "state").touch())
                 trained += 1
     return trained
 
 
-def test_the_loop_over_trials_is_a_task_of_dask(scheduler: Path, target: str) -> None:
+def test_the_loop_over_trials_is_a_task_of_dask(scheduler: Path, target: str, tmp_path: Path) -> None:
     with node(scheduler), search(target) as client, DaskClient(scheduler_file=str(scheduler)) as dask:
         name = client.config.experiment
-        futures = dask.map(loop, range(2), target=target, experiment=name, pure=False, retries=2)
+        given = {"target": target, "experiment": name, "checkpoints": str(tmp_path / "checkpoints")}
+        futures = dask.map(loop, range(2), pure=False, retries=2, **given)
         assert sum(dask.gather(futures)) >= TRIALS
         assert client.get_experiment().state is ExperimentState.DONE

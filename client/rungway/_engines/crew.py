@@ -120,9 +120,15 @@ class Crew:
             while self._running or self._due:
                 self._tend()
         except BaseException:
-            self._engine.leave([*self._running], LEAVE_SECONDS)
+            self._leave()
             raise
         return self._result()
+
+    def _leave(self) -> None:
+        try:
+            self._engine.leave([*self._running], LEAVE_SECONDS)
+        except Exception as error:  # the cluster is gone, for example; what is raised is why we leave
+            _log.warning("the workers could not be told to leave, leases of theirs will expire: %s", error)
 
     def _tend(self) -> None:
         for handle in self._engine.wait([*self._running], LOOK_SECONDS):
