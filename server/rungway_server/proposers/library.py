@@ -25,7 +25,7 @@ def open_library(name: str) -> Proposer:
     library, _, rest = name.partition(":")
     if library in KNOWN:
         if importlib.util.find_spec(library) is None:
-            raise FailedPrecondition(f"{library} is not installed", reason="NOT_INSTALLED")
+            raise FailedPrecondition(f"{library} is not installed: pip install {library}", reason="NOT_INSTALLED")
         module = importlib.import_module(f"rungway_server.proposers.with_{library}")
         return cast("Proposer", module.proposer(rest))
     if not library or not rest:
