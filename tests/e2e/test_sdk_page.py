@@ -47,6 +47,16 @@ class Case:
     says: str = ""
 
 
+EXTERNAL = """
+CONFIG["hyperparameters"]["layers"] = {"type": "int", "minval": 1, "maxval": 4}
+CONFIG["searcher"]["proposals"] = "external"
+client.delete_experiment()
+client.create_experiment("sdk", CONFIG)
+for trial in client.trials():
+    with trial:
+        trial.report(trial.next_decision, 0.5)
+        break
+"""
 TRAINED = "for trial in client.trials():\n    with trial:\n        trial.report(trial.next_decision, 0.5)\n"
 TERMINATED = """
 import os
@@ -75,6 +85,7 @@ CASES = [
     Case("Processes and fork"),
     Case("asyncio"),
     Case("Notebooks", done=False),
+    Case("Proposals of your own program", before=EXTERNAL, done=False),
     Case("Trials of elsewhere", done=False),
     Case("Look at the results", before=TRAINED, says="done 9"),
     Case("Tables", before=TRAINED, says="trained for "),

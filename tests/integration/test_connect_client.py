@@ -69,10 +69,10 @@ def first(client: ConnectClientSync, rpc: str, request: Message, **options: Any)
     return client.execute_unary(request=request, method=method(rpc), **options)
 
 
-def started(channel: grpc.Channel) -> str:
+def started(channel: grpc.Channel, **searcher: Any) -> str:
     """A new search with a trial that runs."""
     calls, name = Calls(channel), unique_name("connect")
-    calls.create(name, config(max_trials=4))
+    calls.create(name, config(max_trials=4, **searcher))
     calls.assignment(name)
     return name
 
@@ -87,7 +87,8 @@ def client(service: Service, codec: Codec[Any, Any], compression: GzipCompressio
 @pytest.mark.parametrize("compression", [PLAIN, GZIP], ids=["plain", "gzip"])
 @pytest.mark.parametrize("rpc", RPCS)
 def test_every_rpc(rpc: str, compression: GzipCompression | None, service: Service, channel: grpc.Channel) -> None:
-    experiment = unique_name("made") if rpc.endswith("/CreateExperiment") else started(channel)
+    external: dict[str, Any] = {"proposals": "external"} if rpc.endswith("/AddProposals") else {}
+    experiment = unique_name("made") if rpc.endswith("/CreateExperiment") else started(channel, **external)
     request = request_for(rpc, experiment)
     with client(service, google_protobuf_binary_codec(), compression) as caller:
         answer = first(caller, rpc, request, timeout_ms=int(SECONDS * 1000))

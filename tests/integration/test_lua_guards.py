@@ -120,6 +120,8 @@ def calls_of(
         "changes": [[uid, now, "", 100, 0, 100], [uid, now, "1-0", 100, 0, 100]],
         "trials": [[uid, 1000, *range(20)], [uid, 1, *range(20)]],
         "best": [[uid, 10]],
+        "propose": [[uid, now, 2, 0, 1, 1, 256, '{"x":1}', '{"x":2}']],
+        "observe": [[uid, now, 0, 0, 0, 10, 0, 1, 0, 10]],
         "read": [[uid, "HLEN", 2], [uid, "LRANGE", 5, 0, -1]],
         "records": [[uid, 1000, *range(20)]],
         "snapshot_mark": [[uid, now, 0]],

@@ -84,8 +84,8 @@ MUTANTS = (
         "in_top and hindrance",
     ),
     _mutant("finished stays in its rung", "include/rung_decisions", "if in_top and", "if false and"),
-    _mutant("a finished trial waits for a worker", "include/top_k", " or trial.state == TrialState.completed", ""),
-    _mutant("finished is promoted as dead", "include/top_k", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
+    _mutant("a finished trial waits for a worker", "include/results", " or trial.state == TrialState.completed", ""),
+    _mutant("finished is promoted as dead", "include/results", "trial.entries[trial.rung + 1]:sub(1, 8)", "DEAD"),
     _mutant(
         "finished is judged where rungs stop",
         "include/rung_decisions",
@@ -234,14 +234,14 @@ MUTANTS = (
     _mutant(
         "no other trial becomes promotable",
         "include/top_k",
-        "after > before then\n    enter_top(",
+        "after > before then\n    take_in(",
         "after > before then\n    tostring(",
     ),
-    _mutant("promoted twice", "include/top_k", "if trial.rung > rung then return end", ""),
+    _mutant("promoted twice", "include/results", "if trial.rung > rung then return end", ""),
     _mutant("dead ranks best", "include/endings", "number, trial, DEAD)", "number, trial, string.rep('\\0', 8))"),
     _mutant(
         "the dead block a rung",
-        "include/top_k",
+        "include/results",
         "if has_ended(trial) then return promote_ended(search, number, trial) end",
         "if has_ended(trial) then return end",
     ),
@@ -249,7 +249,7 @@ MUTANTS = (
     _mutant(
         "a removal makes no trial promotable",
         "include/top_k",
-        "after == before then\n    enter_top(",
+        "after == before then\n    take_in(",
         "after == before then\n    tostring(",
     ),
     _mutant(

@@ -7,6 +7,7 @@ together.
 import pytest
 
 from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.sources import CODES
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
 from tests.model.finite import Finite
@@ -36,6 +37,9 @@ def test_model(play: Example) -> None:
             target=target,
             pause_after=pause_after,
             finite=finite,
+            model_hparams=lambda source, number: {
+                "x": (7 * number + CODES[source]) % finite.size if finite else -1 - number
+            },
         )
         return Hand(model)
 

@@ -122,8 +122,8 @@ def test_a_command_says_what_it_takes_and_answers(name: str) -> None:
 
 
 AS_EXPECTED = WORD.findall(
-    "added beat best changed changes checked created events mark moved queued read records replaced reserved state "
-    "told trials"
+    "added beat best changed changes checked created events mark moved observed queued read records replaced "
+    "reserved state told trials"
 )
 """Answers that Python need not tell from others."""
 
@@ -189,6 +189,7 @@ READERS = (
         "events",
         "read",
         "records",
+        "observe",
         "snapshot_mark",
         "snapshot_changes",
     ),

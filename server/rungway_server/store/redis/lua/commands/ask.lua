@@ -9,7 +9,8 @@
 -- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
 --         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
 --         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with
---         what they name), {'propose', …} (include/stock.lua: the same, when models have filled the stock),
+--         what they name), {'propose', revision, results, {lane}…} (missing_proposals in include/stock.lua; the same
+--         when models have filled the stock),
 --         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 --         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts,
 --         deadline_ms, code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key,
@@ -76,7 +77,7 @@ new = math.min(new, count - search.requeued - search.promotable) - search.enqueu
 local missing = search.ladder.sources and ARGV[9] == '' and proposals_missing(search, new)
 if missing then
   save(search)
-  return missing
+  return { 'propose', unpack(missing) }
 end
 store_clone_configs(search, ARGV[8])
 if may_reclaim then

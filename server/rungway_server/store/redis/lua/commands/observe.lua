@@ -5,6 +5,7 @@
 -- Returns {'observed', revision, results of all rungs, {results of each rung}, {dead ones of each},
 --          passes through all points that are over, {members of RUNGS} of each range…}, {'missing'} or {'stale'}
 --- @include "call"
+--- @include "sort_keys"
 --- @include "experiment"
 --- @include "rungs"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])

@@ -10,6 +10,7 @@
 -- Replay finds the numbers taken, and changes nothing
 --- @include "call"
 --- @include "experiment"
+--- @include "points"
 --- @include "stock"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end

@@ -4,6 +4,7 @@
 -- (1 byte), entry; `counts.sources.sizes` has how many there are in each rung.
 -- Gives  own_entry, change_own, stays_up, own_numbers
 --- @include "call"
+--- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
 local function own_prefix(bracket, rung) return string.char(bracket + 128, rung) end

@@ -1,5 +1,5 @@
 -- Results in rungs. Adding or removing one moves the top-k of its rung.
--- Gives  add_result, remove_results
+-- Gives  add_result, promote_ended, remove_results
 --- @include "call"
 --- @include "trials"
 --- @include "experiment"
@@ -7,6 +7,39 @@
 --- @include "rungs"
 --- @include "clones"
 --- @include "top_k"
+-- Defined below: it and `promote_ended` call each other, as a trial that has ended and is promoted has a result in the
+-- next rung.
+local add_result
+
+-- Whether the trial will never train again: it is dead, or its training ended by itself.
+local function has_ended(trial)
+  return trial.state == TrialState.failed or trial.state == TrialState.stopped or trial.state == TrialState.completed
+end
+
+-- A trial that has ended and wins a slot counts at once in the next rung, with the same result, and so on up. Returns
+-- the numbers of the last rung.
+local function promote_ended(search, number, trial)
+  local key, why, in_top = trial.entries[trial.rung + 1]:sub(1, 8), nil, nil
+  repeat
+    promote(search, trial)
+    why, in_top = add_result(search, trial.bracket, trial.rung, number, trial, key)
+    if trial.outcome == Outcome.finished then
+      log_decision(search, Reason.finished, number, with_reason(Reason.finished, why))
+    end
+  until not in_top
+  return why
+end
+
+-- An entry is in the top-k now: its trial is promotable unless it was promoted before.
+local function enter_top(search, bracket, rung, entry)
+  if not entry then return end
+  local number = number_of(entry)
+  local trial = load_trial(search, number)
+  if trial.rung > rung then return end
+  if has_ended(trial) then return promote_ended(search, number, trial) end
+  add_promotable(search, bracket, rung, entry)
+end
+
 -- A rung of a population has all its results: its top-k, so far empty, takes in the best, and clones make up for those
 -- that fall out.
 local function end_round(search, bracket, rung, newcomer, top)
@@ -38,16 +71,16 @@ add_result = function(search, bracket, rung, number, trial, key)
   sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
   local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
-  local own, own_rank, own_before, own_after = own_of(search), nil, nil, nil
-  if own then own_rank, own_before, own_after = own.change(search, bracket, rung, entry, 'ZADD') end
+  local own, place, own_before, own_after = own_of(search), nil, nil, nil
+  if own then place, own_before, own_after = own.change(search, bracket, rung, entry, 'ZADD') end
   if search.plan.rule == PromotionRule.population then
     if after > 0 then end_round(search, bracket, rung, rank, after) end
   else
-    after_adding(search, bracket, rung, entry_at, rank, before, after)
+    after_adding(search, bracket, rung, entry_at, rank, before, after, enter_top)
   end
-  if own_rank then
-    after_adding(search, bracket, rung, own.entry, own_rank, own_before, own_after)
-    if rank >= after and own_rank < own_after then
+  if place then
+    after_adding(search, bracket, rung, own.entry, place, own_before, own_after, enter_top)
+    if rank >= after and place < own_after then
       return own.numbers(search, bracket, rung, entry), true, entry, Reason.promoted_among_own
     end
   end
@@ -62,10 +95,10 @@ local function remove_result(search, bracket, rung, entry)
   redis.call('ZREM', RUNGS, member)
   remove_promotable(search, bracket, rung, entry)
   sizes[at] = size - 1
-  local own, own_rank, own_before, own_after = own_of(search), nil, nil, nil
-  if own then own_rank, own_before, own_after = own.change(search, bracket, rung, entry, 'ZREM') end
-  after_removing(search, bracket, rung, entry_at, rank, before, after)
-  if own_rank then after_removing(search, bracket, rung, own.entry, own_rank, own_before, own_after) end
+  local own, place, own_before, own_after = own_of(search), nil, nil, nil
+  if own then place, own_before, own_after = own.change(search, bracket, rung, entry, 'ZREM') end
+  after_removing(search, bracket, rung, entry_at, rank, before, after, enter_top)
+  if place then after_removing(search, bracket, rung, own.entry, place, own_before, own_after, enter_top) end
 end
 
 -- Removes every result of an invalid trial. It has none below the rung it entered at.

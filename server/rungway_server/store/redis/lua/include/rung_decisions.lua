@@ -6,6 +6,7 @@
 --- @include "leases"
 --- @include "events"
 --- @include "rungs"
+--- @include "results"
 --- @include "stopping"
 --- @include "replies"
 --- @include "reports"

@@ -5,7 +5,6 @@
 -- Gives  stock_field, is_stale, missing_proposals, new_from_source
 --- @include "call"
 --- @include "trials"
---- @include "events"
 --- @include "points"
 --- @include "budget"
 --- @include "entries"
@@ -41,13 +40,13 @@ local function next_source(search)
   return chosen
 end
 
--- What models have to propose before so many new trials begin: {'propose', revision, results, {lane, source, number of
+-- What models have to propose before so many new trials begin: {revision, results, {lane, source, number of
 -- its next proposal, how many are lacking, 1 = trains long unjudged}…}; nil when nothing is lacking.
 local function missing_proposals(search, new)
   local codes, cap = search.ladder.sources.codes, search.plan.cap
   if cap > 0 then new = math.min(new, cap - search.live) end
   if new <= 0 or out_of_budget(search) or not can_propose(search) then return nil end
-  local answer = { 'propose', search.progress.revision, search.progress.next_entry }
+  local answer = { search.progress.revision, search.progress.next_entry }
   local function add(lane, s, wanted, unjudged)
     local lacking = wanted - in_stock(search, lane)
     if lacking <= 0 or codes[s] == Source.external then return end
@@ -62,7 +61,7 @@ local function missing_proposals(search, new)
       if lane ~= s then add(lane, s, 1, 1) end
     end
   end
-  return answer[4] and answer
+  return answer[3] and answer
 end
 
 -- Takes the next proposal of a source. Returns it and its revision; nil when there is none.
