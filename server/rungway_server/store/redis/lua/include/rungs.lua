@@ -83,7 +83,7 @@ local function pop_promotable(search, bracket)
   local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
-  if rank >= quota then why = why_promoted_among_own(search, bracket, rung, entry) end
+  if rank >= quota and search.ladder.sources then why = why_promoted_among_own(search, bracket, rung, entry) end
   remove_promotable(search, bracket, rung, entry)
   return number, trial, why
 end
