@@ -19,7 +19,7 @@ from rungway.compat.optuna.exceptions import DuplicatedStudyError, NoCompletedTr
 from rungway.compat.optuna.study import MaxTrialsCallback, Study, StudyDirection
 from rungway.compat.optuna.trial import FrozenTrial, Trial, TrialState
 from tests.support.calls import unique_name
-from tests.support.waiting import wait_until
+from tests.support.waiting import SECONDS, wait_until
 
 STEPS = 6
 
@@ -350,3 +350,34 @@ def test_a_frozen_trial_is_a_picture_of_its_moment(made: Callable[..., Study]) -
     assert frozen[0].values == [frozen[0].value]
     with pytest.raises(NotOffered, match=r"FrozenTrial\.duration is not offered"):
         _ = frozen[0].duration
+
+
+TWO_STUDIES = """
+from rungway._local import place
+from rungway.compat import optuna
+
+studies = [optuna.create_study(study_name=name) for name in ("first", "second")]
+for study in studies:
+    study.optimize(lambda trial: trial.suggest_categorical("x", [0.5, 0.5 + 1e-9]) * 0 + 0.5, n_trials=1)
+    print(study.best_value)
+print(len(place._started))
+del study, studies
+print(len(place._started))
+"""
+
+
+def test_studies_of_one_process_share_the_service_that_was_started(tmp_path: Path) -> None:
+    """It has one folder for all studies that have a name, and stops when the last of them is gone."""
+    script = tmp_path / "two.py"
+    script.write_text(TWO_STUDIES, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
+    found = subprocess.run(
+        [sys.executable, script],
+        env=environment | {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == ["0.5", "0.5", "1", "0"]

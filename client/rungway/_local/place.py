@@ -2,9 +2,10 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rungway._core.config import ClientConfig, named_target
@@ -35,6 +36,22 @@ class Place:
             self.service.check()
 
 
+@dataclass
+class _Started:
+    """A service that this process has started, and how many use it now."""
+
+    service: Service
+    address: str
+    page: str
+    users: int = 0
+    stack: ExitStack = field(default_factory=ExitStack)
+
+
+_started: dict[Path | None, _Started] = {}
+"""By the folder of the store. Only one service can have a folder, and a process may have several searches at once."""
+_lock = threading.Lock()
+
+
 @contextmanager
 def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Place]:
     """The service at `target`, else at RUNGWAY_TARGET, else one with its store in the folder `data` (by default that of
@@ -50,17 +67,38 @@ def place(experiment: str, target: str | None, data: Path | None) -> Iterator[Pl
         yield Place(ClientConfig(target=target, experiment=experiment), inherited | ours)
         return
     require_service()
+    with _local(data) as there:
+        yield Place(
+            _plain_config(there.address, experiment),
+            {"RUNGWAY_TARGET": there.address, "RUNGWAY_EXPERIMENT": experiment},
+            there.page,
+            there.service,
+        )
+
+
+@contextmanager
+def _local(data: Path | None) -> Iterator[_Started]:
+    """The service of this process with its store in this folder, stopped when nobody here uses it any more."""
+    with _lock:
+        there = _started.get(data) or _start(data)
+        _started[data] = there
+        there.users += 1
+    try:
+        yield there
+    finally:
+        with _lock:  # while it stops, nobody can start another one with this folder
+            there.users -= 1
+            if not there.users:
+                del _started[data]
+                there.stack.close()
+
+
+def _start(data: Path | None) -> _Started:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rungway-")))
         service = Service(folder, data)
         stack.callback(service.stop)
-        address, page = service.wait_ready()
-        yield Place(
-            _plain_config(address, experiment),
-            {"RUNGWAY_TARGET": address, "RUNGWAY_EXPERIMENT": experiment},
-            page,
-            service,
-        )
+        return _Started(service, *service.wait_ready(), stack=stack.pop_all())
 
 
 def _plain_config(target: str, experiment: str) -> ClientConfig:
