@@ -113,7 +113,7 @@ study: setup ## What stragglers, drops and many workers do to a search: the tabl
 quality: setup ## How good the searches are on recorded tables, beside the bars of docs/quality.md (QUALITY_ARGS='--long --curves FOLDER')
 	$(BIN)/python -m rungway_server.simulation.quality $(QUALITY_ARGS)
 
-load: setup ## Every load test in short, beside the bar it has to clear, in under ten minutes (LOAD_ARGS='throughput --help')
+load: setup ## Every load test in short, beside the bar it has to clear (LOAD_ARGS='costs --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)
 
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
