@@ -40,8 +40,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
       return finish(search, number, trial, TrialState.completed, Decision.stop, why)
     elseif not in_top and training_over then
       mark_finished(search, trial)
-      local why = with_reason(Reason.finished, numbers)
-      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, with_reason(Reason.finished, numbers))
     end
     local hindered = not training_over and in_top and hindrance(search)
     if hindered then add_promotable(search, bracket, trial.rung, entry) end
