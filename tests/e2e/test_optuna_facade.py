@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import rungway
@@ -165,6 +166,8 @@ def _any(**arguments: Any) -> dict[str, Any]:
         (lambda: optuna.create_study(directions=["minimize", "maximize"]), "directions="),
         (lambda: optuna.visualization, "`rungway plot EXPERIMENT`"),
         (lambda: optuna.integration, "rungway.integrations"),
+        (lambda: optuna.logging.enable_propagation(), "handlers are those of the program"),
+        (lambda: optuna.exceptions.ExperimentalWarning, "leave it out"),
         (lambda: optuna.create_study(searcher={"stop_once": False}), "cannot be resumed"),
         (lambda: optuna.create_study(searcher={"name": "pbt"}), "need not pause trials"),
     ],
@@ -172,6 +175,11 @@ def _any(**arguments: Any) -> dict[str, Any]:
 def test_what_is_not_there_is_refused_by_its_name(use: Callable[[], object], named: str) -> None:
     with pytest.raises((NotOffered, rungway.InvalidArgument), match=named):
         use()
+
+
+def test_the_logger_of_optuna_is_that_of_the_package() -> None:
+    assert optuna.logging.get_logger("optuna").name == "rungway.optuna"
+    assert optuna.logging.get_logger("mine").name == "mine"
 
 
 def test_methods_that_are_not_there_are_refused_by_their_names(made: Callable[..., Study]) -> None:
@@ -190,6 +198,72 @@ def test_methods_that_are_not_there_are_refused_by_their_names(made: Callable[..
         study.optimize(lambda trial: trial.set_user_attr("path", "a.pt"), n_trials=1)
     assert study.trials == []
     assert not hasattr(study, "no_name_of_optuna")
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        (lambda trial: trial.suggest_float("x", "0.1", 1), "x.low"),
+        (lambda trial: trial.suggest_float("x", 0, None), "x.high"),
+        (lambda trial: trial.suggest_float("x", 0, float("inf")), "x.high"),
+        (lambda trial: trial.suggest_float("x", 0, 1, log=True), "x.low"),
+        (lambda trial: trial.suggest_float("x", 0, 1, step=0), "x.step"),
+        (lambda trial: trial.suggest_int("x", 1.5, 3), "x.low"),
+        (lambda trial: trial.suggest_int("x", 0, 3, log=True), "x.low"),
+        (lambda trial: trial.suggest_int("x", 0, 3, step=0), "x.step"),
+        (lambda trial: trial.suggest_int("x", 0, 3, step=1.5), "x.step"),
+        (lambda trial: trial.suggest_int(3, 0, 3), "name"),
+    ],
+)
+def test_what_is_no_range_is_refused_with_its_field(
+    made: Callable[..., Study], ask: Callable[[Any], float], field: str
+) -> None:
+    study = made()
+    with pytest.raises(rungway.InvalidArgument) as refusal:
+        study.optimize(ask, n_trials=1)
+    assert [name for name, _ in refusal.value.violations] == [field]
+    assert study.trials == []
+
+
+@pytest.mark.parametrize("bounds", [{"n_trials": 0}, {"timeout": 0}])
+def test_nothing_is_called_where_no_trial_is_wanted(made: Callable[..., Study], bounds: dict[str, Any]) -> None:
+    study, calls = made(), []
+
+    def objective(trial: Trial) -> float:
+        calls.append(trial.number)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return trial.suggest_float("x", 0, 1)
+
+    study.optimize(objective, **bounds)
+    assert (calls, study.trials) == ([], [])
+    study.optimize(objective, n_trials=2)
+    assert (calls, len(study.trials)) == ([-1, 1], 2)
+
+
+def test_an_error_before_the_first_parameter_makes_no_study(made: Callable[..., Study]) -> None:
+    def objective(trial: Trial) -> float:
+        if not there:
+            raise OSError("no data")
+        return trial.suggest_float("x", 0, 1)
+
+    study, there = made(), []
+    with pytest.raises(OSError, match="no data"):
+        study.optimize(objective, n_trials=2, catch=OSError)
+    there.append(True)
+    study.optimize(objective, n_trials=2, catch=OSError)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+
+
+def test_numbers_of_numpy_are_numbers(made: Callable[..., Study]) -> None:
+    def objective(trial: Trial) -> float:
+        trial.set_user_attr("half", numpy.float32(0.5))
+        return float(trial.suggest_categorical("layers", [*numpy.array([2, 4])]))
+
+    study = made()
+    study.optimize(objective, n_trials=2)
+    assert study.best_trial.user_attrs == {"half": 0.5}
+    assert study.best_value in (2, 4)
 
 
 def test_an_error_fails_its_trial_and_goes_on_only_if_it_is_caught(made: Callable[..., Study]) -> None:

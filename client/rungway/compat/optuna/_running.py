@@ -51,14 +51,16 @@ def recorded(
     study: "Study", objective: Objective, catch: tuple[type[Exception], ...], params: Mapping[str, Any]
 ) -> Record:
     """Call the objective once, with these hyperparameters where it asks for them, up to where it asks for pruning,
-    reports for a second time or returns. Raises what it raises, unless it is caught: then the space is what it had
-    asked for, and it may report and ask."""
+    reports for a second time or returns. Raises what it raises, unless it is caught and has asked for something by
+    then: then the space is what it had asked for, and it may report and ask."""
     trial, value, has_ended = RecordingTrial(study, params), None, True
     early: tuple[type[Exception], ...] = (TrialPruned, *catch)
     with suppress(_Recorded):
         try:
             value = _real(objective(trial))
         except early as error:
+            if not trial.space and not isinstance(error, TrialPruned):  # a study would have no space for ever
+                raise
             _log.warning("the call that records the space ended early: %s: %s", type(error).__name__, error)
             has_ended = False
     reports = trial.reports > 0 or trial.prunes or not has_ended
@@ -103,6 +105,15 @@ class Running:
         self._lock = threading.Lock()
         self._asking = 0
         self._stopped = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is to start no more trials."""
+        return self._stopped or self._left == 0 or self._is_late
+
+    @property
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._end
 
     @property
     def missing(self) -> int:
@@ -159,19 +170,16 @@ class Running:
     def _claim(self) -> bool:
         """Whether there is one more to start."""
         with self._lock:
-            if self._is_over() or self._left == 0:
+            if self.is_over:
                 return False
             self._left = None if self._left is None else self._left - 1
             self._asking += 1
             return True
 
-    def _is_over(self) -> bool:
-        return self._stopped or time.monotonic() >= self._end
-
     def _next(self) -> "TrialRun | None":
         """The next trial; None when there is none any more. Raises FailedPrecondition (FAILING)."""
         waiting, client = Waiting(self._study.study_name), self._study.client
-        while not self._is_over():
+        while not (self._stopped or self._is_late):
             reply = client._ask_waiting(waiting, max(0.0, min(_HOLD_SECONDS, self._end - time.monotonic())))
             for assignment in reply.assignments:
                 return client._hold(assignment)

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rungway import space
+from rungway._core import requests
 from rungway._core.errors import InvalidArgument
 from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers
+from rungway.values import plain
 
 Node = dict[str, Any]
 """One parameter as in a configuration file."""
 _NOT_COMPARED = ("when", "weights", "count")
+_LEAST = -(2**63)
 _CALLS = {
     "double": "uniform",
     "int": "randint",
@@ -23,32 +26,34 @@ _CALLS = {
 
 def float_node(name: str, low: float, high: float, step: float | None, log: bool) -> Node:
     """The parameter of a `suggest_float`. Raises InvalidArgument."""
-    low, high = _bounds(name, float(low), float(high))
-    if step is not None and log:
-        raise InvalidArgument.one(name, f"got step={step!r} together with log=True, wanted one of them")
+    low, high = (_finite(f"{name}.{word}", bound) for word, bound in (("low", low), ("high", high)))
+    step = None if step is None else _finite(f"{name}.step", step)
+    _check(name, low, high, step, log)
     if low == high:
         return space.const(low)
     if step is not None:
-        return space.quantized_uniform(low, high, float(step))
+        return space.quantized_uniform(low, high, step)
     return space.log_uniform(low, high) if log else space.uniform(low, high)
 
 
 def int_node(name: str, low: int, high: int, step: int, log: bool) -> Node:
     """The parameter of a `suggest_int`. Raises InvalidArgument."""
-    low, high = _bounds(name, int(low), int(high))
-    if step != 1 and log:
-        raise InvalidArgument.one(name, f"got step={step!r} together with log=True, wanted one of them")
+    low, high, step = (
+        requests.whole(f"{name}.{word}", given, least=_LEAST)
+        for word, given in (("low", low), ("high", high), ("step", step))
+    )
+    _check(name, low, high, None if step == 1 else step, log)
     if low == high:
         return space.const(low)
     if step != 1:
-        return space.quantized_randint(low, high, int(step))
+        return space.quantized_randint(low, high, step)
     return space.log_randint(low, high) if log else space.randint(low, high)
 
 
 def choice_node(name: str, choices: Sequence[Any]) -> Node:
     """The parameter of a `suggest_categorical`. Raises InvalidArgument, and NotOffered for values that are no plain
     ones."""
-    values = list(choices)
+    values = [plain(choice) for choice in choices]
     if not values:
         raise InvalidArgument.one(name, "got no choices, wanted at least one")
     for value in values:
@@ -151,10 +156,23 @@ def choice_of(choices: Sequence[Any], value: Any) -> Any:
     return value
 
 
-def _bounds(name: str, low: Any, high: Any) -> tuple[Any, Any]:
+def _finite(field: str, given: object) -> float:
+    number = requests.metric_value(given, field)
+    if not math.isfinite(number):
+        raise InvalidArgument.one(field, f"got {given!r:.100}, wanted a finite number")
+    return number
+
+
+def _check(name: str, low: float, high: float, step: float | None, log: bool) -> None:
+    """Raises InvalidArgument for a range that has no middle."""
     if low > high:
         raise InvalidArgument.one(name, f"got low={low!r}, wanted at most high={high!r}")
-    return low, high
+    if step is not None and log:
+        raise InvalidArgument.one(name, f"got step={step!r} together with log=True, wanted one of them")
+    if step is not None and step <= 0:
+        raise InvalidArgument.one(f"{name}.step", f"got {step!r}, wanted a number above 0")
+    if log and low <= 0:
+        raise InvalidArgument.one(f"{name}.low", f"got {low!r} together with log=True, wanted a number above 0")
 
 
 def _compared(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What the calls and the objective may raise. All but TrialPruned are errors of Rungway (rungway.RungwayError)."""
 
+from typing import Any
+
 from rungway._core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Unimplemented
 
 
@@ -32,3 +34,18 @@ class NoCompletedTrial(FailedPrecondition, ValueError):
 
     def __init__(self) -> None:
         super().__init__("no trial has returned a value yet", reason="NO_RESULT")
+
+
+_INSTEAD = {
+    "CLIUsageError": "rungway.RungwayError",
+    "ExperimentalWarning": "nothing warns of that here: leave it out",
+    "OptunaError": "rungway.RungwayError",
+    "StorageInternalError": "rungway.Unavailable",
+    "UpdateFinishedTrialError": "rungway.FailedPrecondition",
+}
+
+
+def __getattr__(name: str) -> Any:  # as in _refused.py, which imports this module
+    if name in _INSTEAD:
+        raise NotOffered(f"optuna.exceptions.{name}", _INSTEAD[name])
+    raise AttributeError(f"rungway.compat.optuna has no 'optuna.exceptions.{name}'")

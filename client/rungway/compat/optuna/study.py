@@ -69,6 +69,8 @@ class Study:
         if self._running is not None:
             raise FailedPrecondition("this study is optimizing already", reason="OPTIMIZE_STATE")
         running = Running(self, func, n_trials, timeout, catch, callbacks, gc_after_trial)
+        if running.is_over:  # n_trials or timeout is 0: the objective is not called to record the space, either
+            return
         self._running = running
         try:
             if self._experiment is None:

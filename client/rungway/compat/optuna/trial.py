@@ -13,6 +13,7 @@ from rungway.compat.optuna._refused import refused
 from rungway.compat.optuna._space import Node, Space, choice_node, choice_of, float_node, int_node, middle
 from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers
 from rungway.models.work import Trial as StoredTrial
+from rungway.values import plain
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,11 +65,13 @@ class Trial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A number from `low` to `high`. Raises SpaceDiffers when the study has another space."""
+        """A number from `low` to `high`. Raises SpaceDiffers when the study has another space, InvalidArgument for
+        what is no range."""
         return float(self._suggest(name, float_node(name, low, high, step, log)))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """An integer from `low` to `high`, both included. Raises SpaceDiffers when the study has another space."""
+        """An integer from `low` to `high`, both included. Raises SpaceDiffers when the study has another space,
+        InvalidArgument for what is no range of integers."""
         return int(self._suggest(name, int_node(name, low, high, step, log)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
@@ -86,14 +89,17 @@ class Trial:
     def set_user_attr(self, key: str, value: Any) -> None:
         """Keep a number with the trial; it is a further metric of its next report or of its value. Raises NotOffered
         for anything but a number."""
-        if not isinstance(value, bool | int | float) or key == RETURNED:
+        number = plain(value)
+        if not isinstance(number, bool | int | float) or key == RETURNED:
             raise NotOffered(
                 f"set_user_attr({key!r}, {value!r:.60})",
                 f"a trial keeps numbers, by any name but {RETURNED!r}; print or save what else there is",
             )
-        self.user_attrs[key] = requests.further_metrics({key: float(value)})[key]
+        self.user_attrs[key] = requests.further_metrics({key: float(number)})[key]
 
     def _suggest(self, name: str, node: Node) -> Any:
+        if not isinstance(name, str):
+            raise InvalidArgument.one("name", f"got {name!r:.100}, wanted a text")
         value = self._value(name, node)
         self.params[name] = value
         return value
