@@ -112,6 +112,21 @@ def test_a_function_that_returns_has_finished(target: str, tmp_path: Path) -> No
         assert [(trial.length, trial.outcome) for trial in client.list_trials()] == [(1, Outcome.FINISHED)] * 4
 
 
+def test_a_bound_of_a_metric_that_is_not_reported_is_named_once(
+    target: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = tune.Tuner(
+        Trained(),
+        tune_config=tune.TuneConfig(metric="loss", mode="min"),
+        run_config=tune.RunConfig(storage_path=tmp_path),
+    ).training({"accuarcy": 0.5})
+    client, _ = searched(target, stop, {"max_trials": 1, "max_length": {"epochs": 3}})
+    client.close()
+    said = [each.getMessage() for each in caplog.records if "accuarcy" in each.getMessage()]
+    assert len(said) == 1
+    assert "stop.accuarcy: not among the metrics of this report, got loss, eval/right" in said[0]
+
+
 def returns_a_number(config: dict[str, Any]) -> float:
     return config["rate"] * 2  # type: ignore[no-any-return]
 

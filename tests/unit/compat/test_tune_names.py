@@ -18,7 +18,7 @@ SPACE = {"lr": tune.uniform(0, 1)}
 LOSS = tune.TuneConfig(metric="loss", mode="min")
 
 
-def train(config: dict[str, Any]) -> None:
+def train(config: dict[str, Any], epochs: int = 1) -> None:
     """A function trainable."""
 
 
@@ -77,6 +77,9 @@ def test_an_unknown_argument_is_an_error() -> None:
         (lambda: tune.RunConfig(stop={"loss": "low"}), "stop.loss"),  # type: ignore[dict-item]
         (lambda: tune.Checkpoint.from_directory("/no/such/folder"), "checkpoint"),
         (lambda: tune.for_trial(tune), "trainable"),  # type: ignore[arg-type]
+        (lambda: tune.with_resources(train, {"cpu": "two"}), "resources.cpu"),
+        (lambda: tune.quniform(0, float("inf"), 0.1), "quniform.upper"),
+        (lambda: tune.qrandint(0, 9, "2"), "qrandint.q"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_meant_is_refused(call: Any, field: str) -> None:
@@ -93,6 +96,15 @@ def test_what_cannot_be_meant_is_refused(call: Any, field: str) -> None:
         (lambda: tune.RunConfig(stop={"time_total_s": 60}), "stop.time_total_s"),
         (lambda: tune.with_resources(train, {"custom": 1}), "resources"),
         (lambda: tune.Tuner(tune.with_resources(train, {"gpu": 1}), tune_config=LOSS), "resources.gpu"),
+        (
+            lambda: tune.Tuner(
+                tune.with_parameters(tune.with_resources(train, {"gpu": 1}), epochs=3),
+                tune_config=tune.TuneConfig(metric="loss", mode="min", max_concurrent_trials=2),
+            ),
+            "resources.gpu",
+        ),
+        (lambda: tune.CheckpointConfig(num_to_keep=2), "tune.CheckpointConfig"),
+        (lambda: tune.FailureConfig(max_failures=2), "tune.FailureConfig"),
         (lambda: tune.get_context().get_trial_dir(), "TuneContext.get_trial_dir"),
     ],
 )

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import numpy
 import pytest
 
 from rungway import InvalidArgument
@@ -99,3 +100,8 @@ def test_the_functions_are_all_that_tune_has() -> None:
         *("uniform", "quniform", "loguniform", "qloguniform", "randint", "qrandint", "lograndint", "qlograndint"),
         *("randn", "qrandn", "choice", "grid_search", "sample_from"),
     }
+
+
+def test_bounds_may_be_numbers_of_numpy() -> None:
+    low, high = numpy.float64(0.1), numpy.float64(1)
+    assert tune.quniform(low, high, low) == tune.quniform(0.1, 1.0, 0.1)

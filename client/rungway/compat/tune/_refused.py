@@ -10,6 +10,7 @@ _SHOWN = "`rungway watch`, the page and `rungway mirror` show a search"
 _KEPT = "a search with a name goes on when it is run again with the same name and space"
 _STOPS = "give run_config=RunConfig(stop={'training_iteration': 27}), or end the function"
 _FAILURES = "an exception fails its trial; a trial whose worker dies is trained again, up to `max_restarts` times"
+_CHECKPOINTS = "every checkpoint is kept; `rungway checkpoints NAME --stale` lists what may be removed"
 _CLUSTER = "workers are started by rungway.ray.run_workers(tune.for_trial(fn), n, {'GPU': 1})"
 
 NAMES = {
@@ -27,6 +28,9 @@ NAMES = {
     "PlacementGroupFactory": _CLUSTER,
     "ResumeConfig": _KEPT,
     "SyncConfig": "give a folder that all workers see, or a URL, as storage_path",
+    "CheckpointConfig": _CHECKPOINTS,
+    "FailureConfig": _FAILURES,
+    "TuneError": "errors are those of rungway: rungway.RungwayError",
     "create_searcher": _SEARCHER,
     "create_scheduler": "give tune.schedulers.ASHAScheduler, or a mapping with the keys of a searcher",
 }
@@ -41,7 +45,7 @@ ARGUMENTS = {
     "failure_config": _FAILURES,
     "max_failures": _FAILURES,
     "fail_fast": "a search whose first trials all fail pauses itself",
-    "checkpoint_config": "every checkpoint is kept; `rungway checkpoints NAME --stale` lists what may be removed",
+    "checkpoint_config": _CHECKPOINTS,
     "sync_config": NAMES["SyncConfig"],
     "callbacks": _SHOWN,
     "progress_reporter": _SHOWN,

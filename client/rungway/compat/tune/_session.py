@@ -1,6 +1,7 @@
 """A function trainable of Ray Tune as the training of one trial: what `report` and `get_checkpoint` mean in it."""
 
 import inspect
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from rungway.compat.tune._checkpoint import Checkpoint
 from rungway.integrations._metrics import number
 from rungway.integrations.checkpoints import VARIABLE, Checkpoints
 
+_log = logging.getLogger("rungway")
 ITERATION = "training_iteration"
 _RETURNED = "_metric"
 """Tune's name for a number that a function returns."""
@@ -31,6 +33,7 @@ class Session:
     def __init__(self, trial: TrialRun, checkpoints: Checkpoints | None, stop: Mapping[str, float]) -> None:
         self.trial = trial
         self._checkpoints, self._stop = checkpoints, stop
+        self._missed: set[str] = set()  # names of `stop` that were warned of
         self.length = trial.from_length
         self._restored = ExitStack()
         self.checkpoint: Checkpoint | None = None
@@ -52,6 +55,10 @@ class Session:
         text = self._save(checkpoint) if checkpoint else None
         if not self.trial.report(self.length, values, text):
             raise TrialEnded(0)
+        if missing := [name for name in self._stop if name not in {*values, *self._missed}]:
+            self._missed.update(missing)
+            text = f"got {', '.join(values)}; if it is never reported, no trial ends by it"
+            _log.warning("stop.%s: not among the metrics of this report, %s", missing[0], text)
         if any(name in values and values[name] >= bound for name, bound in self._stop.items()):
             self.trial.finish()
             raise TrialEnded(0)

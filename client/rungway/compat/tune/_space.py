@@ -13,6 +13,7 @@ from typing import Any
 from rungway import space
 from rungway._core import requests
 from rungway._core.errors import InvalidArgument
+from rungway.values import plain
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,19 @@ def _below(name: str, lower: object, upper: object) -> tuple[int, int]:
 
 def _multiples(name: str, lower: float, upper: float, q: float) -> tuple[float, float]:
     """The first and the last multiple of `q` within the bounds, as the decimals that users write: 3 * 0.1 is 0.3."""
-    if not q > 0:
+    low, high, step = (_exact(f"{name}.{word}", x) for word, x in (("lower", lower), ("upper", upper), ("q", q)))
+    if not step > 0:
         raise InvalidArgument.one(f"{name}.q", f"got {q!r:.100}, wanted a number above 0")
-    low, high, step = (Fraction(repr(number)) for number in (lower, upper, q))
     first, last = math.ceil(low / step) * step, math.floor(high / step) * step
     if first > last:
         raise InvalidArgument.one(name, f"there is no multiple of {q} from {lower} to {upper}")
     return float(first), float(last)
+
+
+def _exact(field: str, number: object) -> Fraction:
+    """The decimal that is shown for it. Raises InvalidArgument for anything but a finite number."""
+    value = requests.metric_value(number, field)
+    if not math.isfinite(value):
+        raise InvalidArgument.one(field, f"got {number!r:.100}, wanted a finite number")
+    given = plain(number)
+    return Fraction(given if isinstance(given, int) else repr(value))

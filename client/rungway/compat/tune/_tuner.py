@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rungway._core import requests
 from rungway._core.errors import InvalidArgument
 from rungway._local.optimize import maximize, minimize
 from rungway.compat.tune._refused import refuse_arguments, refused
@@ -40,7 +41,7 @@ class Tuner:
         self._run = _of(RunConfig, "run_config", run_config)
         tune = _of(TuneConfig, "tune_config", tune_config)
         self._order = order_of({} if param_space is None else param_space, tune, self._run)
-        self._workers = tune.max_concurrent_trials or _workers(trainable)
+        self._workers = _workers(trainable, tune.max_concurrent_trials)
 
     def fit(self) -> ResultGrid:
         """Run it to its end. Raises what `rungway.minimize` raises."""
@@ -105,25 +106,32 @@ def run(
 
 def with_parameters(trainable: Callable[..., Any], **parameters: object) -> Callable[..., Any]:
     """The trainable with these further arguments, which go to each worker once."""
-    return functools.partial(trainable, **parameters)
+    given = functools.partial(trainable, **parameters)
+    if needs := getattr(trainable, _RESOURCES, None):
+        setattr(given, _RESOURCES, needs)
+    return given
 
 
 def with_resources(trainable: Callable[..., Any], resources: object) -> Callable[..., Any]:
     """The trainable with what one trial needs ({"cpu": 2}): `Tuner` runs as many at once as fit on this machine. Raises
-    Unimplemented for anything but "cpu" and "gpu"."""
+    Unimplemented for anything but "cpu" and "gpu", InvalidArgument for what is no number."""
     if not isinstance(resources, Mapping) or not set(resources) <= {"cpu", "gpu"}:
         raise refused("resources", f"wanted {{'cpu': n}} here; on a cluster: {_ON_GPUS}")
+    for name, amount in resources.items():
+        requests.not_negative(f"resources.{name}", amount)
     given = functools.partial(trainable)
     setattr(given, _RESOURCES, dict(resources))
     return given
 
 
-def _workers(trainable: Callable[..., Any]) -> int:
-    """How many trials fit on this machine at once. Raises Unimplemented for those with GPUs."""
+def _workers(trainable: Callable[..., Any], most: int | None) -> int:
+    """How many trials run at once: `most`, but no more than fit on this machine if it is known what they need. Raises
+    Unimplemented for those with GPUs."""
     needs = getattr(trainable, _RESOURCES, {})
     if needs.get("gpu"):
         raise refused("resources.gpu", f"`Tuner` gives no GPUs to its processes: {_ON_GPUS}")
-    return max(1, int((os.cpu_count() or 1) // max(needs.get("cpu", 1), 1)))
+    fit = max(1, int((os.cpu_count() or 1) // max(needs.get("cpu", 1), 1)))
+    return min(most or fit, fit) if needs else most or fit
 
 
 def _of(kind: Any, name: str, given: object) -> Any:
