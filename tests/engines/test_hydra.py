@@ -208,6 +208,7 @@ def test_a_sweep_whose_trials_all_fail_ends_and_goes_on_when_it_is_corrected(tar
         (["x=interval(0,1)"], "Could not override 'x'"),
         (["+x=interval(0,1)", "hydra.sweeper.direction=up"], "got 'up', wanted minimize or maximize"),
         (["+x=interval(0,1)", "hydra.sweeper.searcher={nmae:random}"], "searcher.nmae"),
+        (["+x=tag(lgo,interval(0.1,1))"], "x: got the tag 'lgo', wanted log or none"),
         (["+x=interval(0,1)", "hydra.sweeper.params=3"], "hydra.sweeper.params: got 3, wanted a mapping"),
     ],
 )

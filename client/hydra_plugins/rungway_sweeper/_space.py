@@ -36,6 +36,8 @@ class Searched:
 def searched(override: Override) -> Searched:
     """The parameter of an override that sweeps. Raises InvalidArgument for one that has no counterpart."""
     key, value = override.get_key_element(), override.value()
+    if unknown := sorted({*(getattr(value, "tags", None) or ())} - {"log"}):
+        raise InvalidArgument.one(key, f"got the tag {unknown[0]!r}, wanted log or none")
     if isinstance(value, RangeSweep):
         return _range(key, value)
     if isinstance(value, IntervalSweep):
