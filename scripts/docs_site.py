@@ -110,10 +110,8 @@ def copy_pages(source: Path) -> list[str]:
     )
     names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     for name in names:
-        # Of code only the examples are linked, and Sphinx would take a conf.py for its own.
-        if Path(name).suffix != ".py" or name.startswith("examples/"):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, source / name)
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
     readme = source / "README.md"  # its text is the first page too
     readme.write_text(f"---\norphan: true\n---\n{readme.read_text(encoding='utf-8')}", encoding="utf-8")
     pages = (name.removesuffix(".md") for name in names if name.endswith(".md") and name != "README.md")
