@@ -255,6 +255,21 @@ def test_an_error_before_the_first_parameter_makes_no_study(made: Callable[..., 
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
 
 
+def test_a_caught_error_between_two_parameters_does_not_cut_the_space(made: Callable[..., Study]) -> None:
+    def objective(trial: Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        if trial.number < 0 and x not in (0.25, 0.9):
+            raise MemoryError("too large")
+        return x + trial.suggest_int("layers", 1, 3)
+
+    study = made()
+    study.enqueue_trial({"x": 0.75})
+    study.optimize(objective, n_trials=4, catch=MemoryError)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
+    assert [trial.params["x"] for trial in study.trials[:2]] == [0.25, 0.75]  # what was enqueued is not lost
+    assert all({*trial.params} == {"x", "layers"} for trial in study.trials)
+
+
 def test_numbers_of_numpy_are_numbers(made: Callable[..., Study]) -> None:
     def objective(trial: Trial) -> float:
         trial.set_user_attr("half", numpy.float32(0.5))

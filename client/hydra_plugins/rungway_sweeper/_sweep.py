@@ -53,7 +53,10 @@ def sweep(sweeper: "RungwaySweeper", arguments: list[str]) -> dict[str, Any]:
         _Slots(sweeper, client, there, fixed, space).run(jobs)
         found = _found(client, name)
     OmegaConf.save(OmegaConf.create(found), folder / RESULTS)
-    _log.info("Best: %s with %s", found["best_value"], found["best_params"])
+    if found["best_params"] is None:
+        _log.warning("No trial of %s has a result: `rungway explain %s` says why", name, name)
+    else:
+        _log.info("Best: %s with %s", found["best_value"], found["best_params"])
     return found
 
 

@@ -17,7 +17,7 @@ from rungway._core.enums import OVER, AskStatus, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway._core.exit import Exit, exit_of
 from rungway._core.waiting import Waiting, failing, pause_after
-from rungway.compat.optuna._space import Node
+from rungway.compat.optuna._space import PARTS, Node
 from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers, TrialPruned
 from rungway.compat.optuna.trial import FrozenTrial, LiveTrial, RecordingTrial, Trial, _Recorded
 
@@ -52,22 +52,30 @@ def recorded(
 ) -> Record:
     """Call the objective once, with these hyperparameters where it asks for them, up to where it asks for pruning,
     reports for a second time or returns. Raises what it raises, unless it is caught and has asked for something by
-    then: then the space is what it had asked for, and it may report and ask."""
-    trial, value, has_ended = RecordingTrial(study, params), None, True
-    early: tuple[type[Exception], ...] = (TrialPruned, *catch)
-    with suppress(_Recorded):
+    then. It may have more to ask for, so it is called again with other values; if it ends so each time, the space is
+    the largest, and it may report and ask."""
+    found: list[RecordingTrial] = []
+    for turn in range(len(PARTS)):
+        trial, value = RecordingTrial(study, {} if turn else params, turn), None
+        found.append(trial)
         try:
-            value = _real(objective(trial))
-        except early as error:
-            if not trial.space and not isinstance(error, TrialPruned):  # a study would have no space for ever
+            with suppress(_Recorded):
+                value = _real(objective(trial))
+        except TrialPruned:  # by its own rule
+            trial.prunes = True
+        except catch as error:
+            if not trial.space:  # a study would have no space for ever
                 raise
-            _log.warning("the call that records the space ended early: %s: %s", type(error).__name__, error)
-            has_ended = False
-    reports = trial.reports > 0 or trial.prunes or not has_ended
+            _log.warning("the call that records the space failed: %s: %s", type(error).__name__, error)
+            trial.prunes = True
+            continue
+        break
+    else:
+        trial = max(found, key=lambda each: len(each.space))
+        _log.warning("each of the calls failed: the space may lack what comes after %s", list(trial.space)[-1])
+    reports = trial.reports > 0 or trial.prunes
     _log.info("the space of the study has %s", ", ".join(trial.space) or "no hyperparameters")
-    return Record(
-        trial.space, trial.params, reports, trial.prunes or not has_ended, None if reports else value, trial.user_attrs
-    )
+    return Record(trial.space, trial.params, reports, trial.prunes, None if reports else value, trial.user_attrs)
 
 
 def _real(value: object) -> float | None:

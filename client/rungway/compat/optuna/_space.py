@@ -65,19 +65,27 @@ def choice_node(name: str, choices: Sequence[Any]) -> Node:
     return space.choice(values)
 
 
-def middle(node: Mapping[str, Any]) -> Any:
-    """A value of the parameter: the middle of its range, the first of its choices."""
+PARTS = (1 / 2, 1 / 4, 3 / 4)
+"""Where in its range the values of a parameter lie that are tried one after the other."""
+
+
+def value_to_try(node: Mapping[str, Any], turn: int) -> Any:
+    """A value of the parameter, by how many were tried before: the middle of its range, a quarter, three quarters; the
+    first of its choices, the second, the third, or the last there is."""
     if "val" in node:
         return node["val"]
     if "vals" in node:
-        return node["vals"][0]
-    low, high, whole = node["minval"], node["maxval"], str(node["type"]).endswith("int")
+        return node["vals"][min(turn, len(node["vals"]) - 1)]
+    low, high, part = node["minval"], node["maxval"], PARTS[turn]
     if "step" in node:
-        return low + node["step"] * (int((high - low) / node["step"]) // 2)
+        return low + node["step"] * int(int((high - low) / node["step"]) * part)
     if str(node["type"]).startswith("log"):
-        found = math.exp((math.log(low) + math.log(high)) / 2)
-        return min(max(round(found), low), high) if whole else min(max(found, low), high)
-    return (low + high) // 2 if whole else (low + high) / 2
+        found = math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+    else:
+        found = low + part * (high - low)
+    if str(node["type"]).endswith("int"):
+        found = round(found) if str(node["type"]).startswith("log") else math.floor(found)
+    return min(max(found, low), high)
 
 
 def nodes(document: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:

@@ -173,7 +173,8 @@ class Study:
             experiment = self.client.get_experiment()
         self._open(experiment)
         if experiment.trials.started == 0 and record is not None and record.value is not None and self.has_no_steps:
-            self._enqueued = self._enqueued[1:]  # its value is there
+            if first.items() <= record.params.items():
+                self._enqueued = self._enqueued[1:]  # its value is there
             running.settle(record)
 
     def _enqueue(self, running: Running) -> None:

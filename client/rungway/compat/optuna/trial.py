@@ -10,7 +10,7 @@ from rungway._core.enums import Reason
 from rungway._core.enums import TrialState as Stored
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway.compat.optuna._refused import refused
-from rungway.compat.optuna._space import Node, Space, choice_node, choice_of, float_node, int_node, middle
+from rungway.compat.optuna._space import Node, Space, choice_node, choice_of, float_node, int_node, value_to_try
 from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers
 from rungway.models.work import Trial as StoredTrial
 from rungway.values import plain
@@ -131,11 +131,11 @@ class _Recorded(BaseException):
 
 class RecordingTrial(Trial):
     """Notes what an objective asks for, until its pruning is asked for or it reports a second time. It has the values
-    of `params`, and the middle of each other range."""
+    of `params`, and of each other range one that was not tried in the `turn` calls before."""
 
-    def __init__(self, study: "Study", params: Mapping[str, Any]) -> None:
+    def __init__(self, study: "Study", params: Mapping[str, Any], turn: int = 0) -> None:
         super().__init__(study, -1)
-        self._given = params
+        self._given, self._turn = params, turn
         self.space: dict[str, Node] = {}
         self.reports = 0
         self.prunes = False
@@ -156,7 +156,7 @@ class RecordingTrial(Trial):
     def _value(self, name: str, node: Node) -> Any:
         if self.space.setdefault(name, node) != node:
             raise SpaceDiffers(name, f"one call of the objective asks for {name!r} twice, in two ranges")
-        return self._given.get(name, middle(node))
+        return self._given.get(name, value_to_try(node, self._turn))
 
 
 class LiveTrial(Trial):
