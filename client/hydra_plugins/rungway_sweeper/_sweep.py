@@ -4,7 +4,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from hydra_plugins.rungway_sweeper._space import Searched, searched
 from hydra_plugins.rungway_sweeper._task import VARIABLE, packed
 from rungway import Client, DeadlineExceeded, InvalidArgument, Outcome
 from rungway._core import requests
+from rungway._core.threads import run_in_threads
 from rungway._local.place import Place, open_search, place
 from rungway.models.work import Assignment
 
@@ -146,16 +146,10 @@ class _Slots:
 
     def run(self, jobs: int) -> None:
         """Until the search is over. Raises the first error of a slot, once all are through."""
-        if jobs == 1:
-            self._work()
-            return
-        with ThreadPoolExecutor(jobs, thread_name_prefix="slot") as pool:
-            futures = [pool.submit(self._work) for _ in range(jobs)]
-            try:
-                for each in futures:
-                    each.result()
-            finally:
-                self._stopped = True
+        run_in_threads(self._work, jobs, "slot", self._stop)
+
+    def _stop(self) -> None:
+        self._stopped = True
 
     def _work(self) -> None:
         try:

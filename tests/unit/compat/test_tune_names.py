@@ -11,6 +11,7 @@ import pytest
 from rungway import FailedPrecondition, InvalidArgument, Unimplemented
 from rungway.compat import tune
 from rungway.compat.tune import _refused, schedulers
+from rungway.compat.tune._results import Result, ResultGrid
 from rungway.compat.tune._settings import LONGEST, order_of
 from tests.support.waiting import SECONDS
 
@@ -38,6 +39,15 @@ def test_a_name_without_counterpart_is_refused(name: str) -> None:
 def test_a_scheduler_without_counterpart_is_refused(name: str) -> None:
     with pytest.raises(Unimplemented, match=rf"tune\.schedulers\.{name} is not offered"):
         getattr(importlib.import_module("rungway.compat.tune.schedulers"), name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Result, name) for name in _refused.RESULT] + [(ResultGrid, name) for name in _refused.GRID]
+)
+def test_an_attribute_of_a_result_without_counterpart_is_refused(kind: type[Any], name: str) -> None:
+    with pytest.raises(Unimplemented, match=rf"{kind.__name__}\.{name} is not offered: ..."):
+        getattr(kind.__new__(kind), name)
+    assert not hasattr(kind.__new__(kind), "metric_frame")
 
 
 def test_a_name_that_nobody_has_is_no_attribute() -> None:

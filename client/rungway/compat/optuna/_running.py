@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from rungway._core import requests
 from rungway._core.enums import OVER, AskStatus, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument
 from rungway._core.exit import Exit, exit_of
+from rungway._core.threads import run_in_threads
 from rungway._core.waiting import Waiting, failing, pause_after
 from rungway.compat.optuna._space import PARTS, Node
 from rungway.compat.optuna.exceptions import NotOffered, SpaceDiffers, TrialPruned
@@ -148,16 +148,7 @@ class Running:
     def run(self, n_jobs: int) -> None:
         """Run them. Raises the first error that an objective or a callback has raised, once all threads are through."""
         jobs = (os.cpu_count() or 1) if n_jobs == -1 else requests.whole("n_jobs", n_jobs, least=1)
-        if jobs == 1:
-            self._work()
-            return
-        with ThreadPoolExecutor(jobs, thread_name_prefix="optimize") as pool:
-            futures = [pool.submit(self._work) for _ in range(jobs)]
-            try:
-                for each in futures:
-                    each.result()
-            finally:
-                self.stop()
+        run_in_threads(self._work, jobs, "optimize", self.stop)
 
     def _work(self) -> None:
         try:

@@ -70,6 +70,40 @@ SCHEDULERS = {
     "TrialScheduler": "schedulers are those of the service: docs/searchers.md",
 }
 """Names of tune.schedulers."""
+_CURVE = "the reports of a trial are client.get_trial(number).curve, those of a search `rungway export`"
+_BEST = "take get_best_result(): its config, metrics, checkpoint and path"
+RESULT = {
+    "metrics_dataframe": _CURVE,
+    "best_checkpoints": "a result has its last checkpoint; `rungway checkpoints NAME` lists all",
+    "get_best_checkpoint": "a result has its last checkpoint; `rungway checkpoints NAME` lists all",
+    "filesystem": "rungway.integrations.checkpoints.Checkpoints restores path, also from a URL",
+    "from_path": "a search is with its service, not in a folder: rungway.Client(name)",
+}
+"""Attributes of a Result."""
+GRID = {
+    "experiment_path": "the searches of a service are listed by `rungway list`",
+    "filesystem": RESULT["filesystem"],
+    "dataframe": "take get_dataframe()",
+    "results_df": "take get_dataframe()",
+    "results": "iterate over it",
+    "trials": "iterate over it",
+    "best_trial": _BEST,
+    "best_logdir": _BEST,
+    "best_dataframe": _CURVE,
+    "best_result_df": _CURVE,
+    "get_best_trial": _BEST,
+    "get_best_config": _BEST,
+    "get_best_logdir": _BEST,
+    "get_best_checkpoint": _BEST,
+    "get_last_checkpoint": _BEST,
+    "get_trial_checkpoints_paths": RESULT["best_checkpoints"],
+    "get_all_configs": "iterate over it: each result has its config",
+    "trial_dataframes": _CURVE,
+    "fetch_trial_dataframes": _CURVE,
+    "stats": "the state of a search is client.get_experiment()",
+    "runner_data": "the state of a search is client.get_experiment()",
+}
+"""Attributes of a ResultGrid and an ExperimentAnalysis."""
 
 
 def refused(name: str, instead: str) -> Unimplemented:
@@ -85,7 +119,7 @@ def refuse_arguments(given: dict[str, object]) -> None:
 
 
 def no_attribute(module: str, name: str, table: dict[str, str]) -> NoReturn:
-    """For `__getattr__` of a module. Raises Unimplemented for what Tune has, and AttributeError for anything else."""
+    """For `__getattr__` of a module or a class. Raises Unimplemented for what Tune has, and AttributeError for anything else."""
     if name in table:
         raise refused(f"{module}.{name}", table[name])
-    raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    raise AttributeError(f"{module!r} has no attribute {name!r}")

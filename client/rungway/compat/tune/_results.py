@@ -10,6 +10,7 @@ from typing import Any
 from rungway._core.enums import TrialState
 from rungway._core.errors import InvalidArgument
 from rungway.compat.tune._checkpoint import Checkpoint
+from rungway.compat.tune._refused import GRID, RESULT, no_attribute
 from rungway.compat.tune._session import ITERATION
 from rungway.models.search_result import SearchResult
 from rungway.models.work import Trial
@@ -55,6 +56,9 @@ class Result:
         with suppress(InvalidArgument):
             return Checkpoint(Path(self.path)) if self.path else None
         return None
+
+    def __getattr__(self, name: str) -> Any:
+        no_attribute("Result", name, RESULT)
 
 
 class ResultGrid:
@@ -119,6 +123,9 @@ class ResultGrid:
 
         rows = [{**result.metrics, **dict(_columns(result.config, "config/"))} for result in self]
         return pandas.DataFrame(rows)
+
+    def __getattr__(self, name: str) -> Any:
+        no_attribute(type(self).__name__, name, GRID)
 
 
 class ExperimentAnalysis(ResultGrid):
