@@ -119,7 +119,7 @@ def refuse_arguments(given: dict[str, object]) -> None:
 
 
 def no_attribute(module: str, name: str, table: dict[str, str]) -> NoReturn:
-    """For `__getattr__` of a module or a class. Raises Unimplemented for what Tune has, and AttributeError for anything else."""
+    """For `__getattr__` of a module or a class. Raises Unimplemented for what Tune has, else AttributeError."""
     if name in table:
         raise refused(f"{module}.{name}", table[name])
     raise AttributeError(f"{module!r} has no attribute {name!r}")
