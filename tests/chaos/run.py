@@ -31,6 +31,7 @@ SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "adaptive_asha", "stop_once": True},
     {"name": "auto", "budget": 600, "blind": True},
     {"name": "auto", "proposals": "mixture"},
+    {"name": "async_halving", "proposals": "forest", "num_rungs": 3},
     {"name": "sync_halving", "num_rungs": 3},
 )
 
@@ -77,6 +78,8 @@ class Run:
         self._fleet = fleet
         self._client = client
         self._dice = random.Random(f"{scenario.name} {seed}")
+        self._first = self._dice.randrange(len(SEARCHERS))
+        """The searcher of the first search: a short scenario has a few only, and together they have all."""
         self._calm = threading.Lock()
         self._over = threading.Event()
         self._broken: Exception | None = None
@@ -128,7 +131,7 @@ class Run:
 
     def _document(self, number: int) -> dict[str, Any]:
         searcher = {
-            **SEARCHERS[number % len(SEARCHERS)],
+            **SEARCHERS[(self._first + number) % len(SEARCHERS)],
             "metric": "loss",
             "max_trials": 100,
             "max_length": {"epochs": 27},
