@@ -1,5 +1,6 @@
 """The Redis that contract and store tests run on: `--redis` names another topology, `make topologies` runs all."""
 
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from tests.support.redis_topology import Topology
 # The time of an example means nothing on a busy machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# A shell starts a command with "&" deaf to Ctrl-C, and all that it starts would be, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
