@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from loadtests import costs, experiments, fleet, growth, overload, ports, replicas, sdk, waiting, watchers
+from loadtests import costs, experiments, fleet, growth, overload, ports, replicas, sdk, searchers, waiting, watchers
 from loadtests.judging import Bar, By, agreement, at_least, at_most, compare, no_bar, read_bars
 from loadtests.peers import runner as peers
 from loadtests.report import print_rows
@@ -84,6 +84,10 @@ async def _replicas(arguments: argparse.Namespace) -> list[Bar]:
     return replicas.judgements(await replicas.measure([1, 2, 4], [1], 800.0, arguments.seconds, arguments.rounds))
 
 
+async def _searchers(_: argparse.Namespace) -> list[Bar]:
+    return searchers.judgements(await searchers.measure(2_000, list(searchers.SEARCHERS)))
+
+
 async def _growth(arguments: argparse.Namespace) -> list[Bar]:
     return growth.judgements(await growth.measure([1_000, arguments.trials]))
 
@@ -136,6 +140,7 @@ _TESTS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Bar]]]] = {
     "ports": _ports,
     "replicas": _replicas,
     "growth": _growth,
+    "searchers": _searchers,
     "experiments": _experiments,
     "fleet": _fleet,
     "sdk": _sdk,

@@ -13,7 +13,7 @@ import random
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,10 @@ from rungway_server.store.redis.store import RedisStore
 _BATCH = 64
 _AT_ONCE = 4
 """Batches on their way at once while an experiment is filled."""
-_ROUNDS = 10
+ROUNDS = 10
+"""Samples of each experiment."""
 _QUIET_SECONDS = 60
-_CALLS = 64
+CALLS = 64
 """Calls of one kind in one sample."""
 _RESULTS = 16
 """Results in one call of a batch."""
@@ -102,19 +103,19 @@ async def measure(sizes: list[int]) -> list[Cost]:
             connect(redis.url, timeout_seconds=60) as router,
             plain_client(redis.url, timeout_seconds=60) as client,
         ):
-            grown = [_Grown(RedisStore(router), client, size) for size in sorted(sizes)]
+            grown = [Grown(RedisStore(router), client, size) for size in sorted(sizes)]
             for one in grown:
                 await one.fill()
-            await _quiet(client)
+            await until_quiet(client)
             await client.config_set("slowlog-log-slower-than", 0)
-            await client.config_set("slowlog-max-len", 2 * _CALLS)
-            for _ in range(_ROUNDS):
+            await client.config_set("slowlog-max-len", 4 * CALLS)
+            for _ in range(ROUNDS):
                 for one in grown:
                     await one.sample()
             return [one.cost() for one in grown]
 
 
-async def _quiet(client: Redis) -> None:
+async def until_quiet(client: Redis) -> None:
     """Wait until Redis is not rewriting the append-only file: meanwhile, writes cause page faults."""
     for _ in range(_QUIET_SECONDS * 10):
         if not (await client.info("persistence"))["aof_rewrite_in_progress"]:
@@ -122,20 +123,22 @@ async def _quiet(client: Redis) -> None:
         await asyncio.sleep(0.1)
 
 
-class _Grown:
+class Grown:
     """An experiment of a number of trials."""
 
-    def __init__(self, store: RedisStore, client: Redis, size: int) -> None:
-        self._store, self._client, self._size = store, client, size
-        self._ref = ExperimentRef("default", f"growth-{size}")
+    def __init__(
+        self, store: RedisStore, client: Redis, size: int, name: str = "growth", config: Mapping[str, object] = CONFIG
+    ) -> None:
+        self._store, self._client, self._size, self._config = store, client, size, config
+        self._ref = ExperimentRef("default", f"{name}-{size}")
         self._asked = 0
         self._bytes, self._keys = 0, Counter[str]()
-        self._times: dict[str, list[float]] = {kind: [] for kind in _KINDS}
+        self.times: dict[str, list[float]] = {kind: [] for kind in _KINDS}
 
     async def fill(self) -> None:
         """Run the trials to their first rungs, and note the memory that they take."""
         before = int((await self._client.info("memory"))["used_memory"])
-        await ExperimentUseCases(self._store).create(self._ref, CONFIG, "")
+        await ExperimentUseCases(self._store).create(self._ref, self._config, "")
         await asyncio.gather(*(self._filler() for _ in range(_AT_ONCE)))
         self._bytes = int((await self._client.info("memory"))["used_memory"]) - before
         for key in experiment_keys(self._ref):  # both windows of request ids count together
@@ -144,7 +147,7 @@ class _Grown:
     async def _filler(self) -> None:
         while (some := min(_BATCH, self._size - self._asked)) > 0:
             self._asked += some
-            held = await self._ask(some)
+            held = await self.ask(some)
             going_on = [(one.lease, one.next_decision_length) for one in held]
             while going_on:
                 going_on = await self._tell(going_on)
@@ -155,31 +158,39 @@ class _Grown:
         held: list[Assignment] = []
 
         async def ask() -> None:
-            held.extend(await self._ask(1))
+            held.extend(await self.ask(1))
 
-        await self._time("ask", [ask] * _CALLS)
-        await self._time("tell", [self._teller([one], 1) for one in held])
+        await self._time("ask", [ask] * CALLS)
+        await self._time("tell", [self.teller([one], 1) for one in held])
         batches = [held[i : i + _RESULTS] for i in range(0, len(held), _RESULTS)]
-        await self._time("tell_batch", [self._teller(batch, 2) for batch in batches], _RESULTS)
-        await self._time("tell_at_rung", [self._teller([one], None) for one in held])
+        await self._time("tell_batch", [self.teller(batch, 2) for batch in batches], _RESULTS)
+        await self._time("tell_at_rung", [self.teller([one], None) for one in held])
 
     def cost(self) -> Cost:
         """The figures over all samples."""
-        times = {f"{kind}_us": lower_quartile(times) for kind, times in self._times.items()}
+        times = {f"{kind}_us": lower_quartile(times) for kind, times in self.times.items()}
         memory = {f"{name}_bytes": self._keys[name] / self._size for name in _KEYS}
         return Cost(trials=self._size, bytes_per_trial=self._bytes / self._size, **times, **memory)
 
     async def _time(self, kind: str, calls: list[Callable[[], Awaitable[None]]], results: int = 1) -> None:
-        await self._client.slowlog_reset()
-        await asyncio.gather(*(call() for call in calls))
-        for entry in await self._client.slowlog_get(2 * _CALLS):
-            if entry["command"].startswith(b"EVALSHA"):
-                self._times[kind].append(entry["duration"] / results)
+        self.times[kind] += [us / results for us, _sha in await self.timed(call() for call in calls)]
 
-    async def _ask(self, count: int) -> list[Assignment]:
+    async def timed(self, calls: Iterable[Awaitable[object]]) -> list[tuple[float, str]]:
+        """Make these calls together; the time of each script (µs), and its SHA-1."""
+        await self._client.slowlog_reset()
+        await asyncio.gather(*calls)
+        entries = await self._client.slowlog_get(4 * CALLS)
+        return [
+            (entry["duration"], entry["command"].split()[1].decode())
+            for entry in entries
+            if entry["command"].startswith(b"EVALSHA")
+        ]
+
+    async def ask(self, count: int) -> list[Assignment]:
+        """Ask for so many."""
         return list((await self._store.ask(self._ref, uuid.uuid4().hex, count, "growth")).assignments)
 
-    def _teller(self, held: list[Assignment], trained: int | None) -> Callable[[], Awaitable[None]]:
+    def teller(self, held: list[Assignment], trained: int | None) -> Callable[[], Awaitable[None]]:
         """A function that tells at `trained` more than the assignment began with; None = at its next decision."""
 
         async def tell() -> None:

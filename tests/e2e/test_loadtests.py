@@ -12,6 +12,7 @@ import pytest
 from loadtests.peers import environments
 from loadtests.peers.entrants import RUNGWAY, VIZIER, AdapterFailed, Entrant, running
 from loadtests.peers.runner import Terms, measure
+from loadtests.searchers import SEARCHERS
 from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,14 @@ def test_growth(tmp_path: Path) -> None:
         assert one["ask_us"] > 0, one
         assert one["tell_us"] > 0, one
         assert one["tell_at_rung_us"] > 0, one
+
+
+def test_searchers(tmp_path: Path) -> None:
+    output, results = load("searchers", "--trials", "60", results=tmp_path / "searchers.json")
+    assert [one["searcher"] for one in results] == list(SEARCHERS)
+    for one in results:
+        assert min(one["ask_us"], one["tell_us"], one["tell_at_rung_us"]) > 0, one
+    assert "an ask of auto to async_halving" in output
 
 
 def test_fleet(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ class Entries:
         credit = [0.0] * len(self.share)
         for rank, entry in enumerate(best, 1):
             if entry.score is not None:
-                credit[entry.entered] += len(best) / whole / math.sqrt(rank)
-        return credit
+                credit[entry.entered] += 1 / math.sqrt(rank)
+        return [each * (len(best) / whole) for each in credit]
 
 
 def _total(values: Iterable[float]) -> float:

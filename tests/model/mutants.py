@@ -420,8 +420,8 @@ MUTANTS = (
         "if search.progress.next_entry > (counts.learned or 0) then learn(search) end",
         "",
     ),
-    _mutant("the dead have credit", "include/entries", "if member:sub(3, 10) ~= DEAD then", "if true then"),
-    _mutant("the best have no more credit", "include/entries", "weights / math.sqrt(rank) end", "weights end"),
+    _mutant("the dead have credit", "include/entries", "if alive or member:sub(3, 10) ~= DEAD then", "if true then"),
+    _mutant("the best have no more credit", "include/entries", "1 / sqrt(rank)", "1"),
     _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(
         "shares count from the beginning",

@@ -19,12 +19,18 @@ local function credits(search)
   end
   if best < 2 then return nil end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
-  for rank = 1, best do weights = weights + 1 / math.sqrt(rank) end
-  local first = before_rung(search, 0, k)
-  for rank, member in ipairs(redis.call('ZRANGE', RUNGS, first, first + best - 1)) do
-    local s = entry_of(member:byte(15)) + 1
-    if member:sub(3, 10) ~= DEAD then credit[s] = credit[s] + best / weights / math.sqrt(rank) end
+  local first, sqrt = before_rung(search, 0, k), math.sqrt
+  local members = redis.call('ZRANGE', RUNGS, first, first + best - 1)
+  local alive = members[best]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
+  for rank, member in ipairs(members) do
+    local weight = 1 / sqrt(rank)
+    weights = weights + weight
+    if alive or member:sub(3, 10) ~= DEAD then
+      local s = entry_of(member:byte(15)) + 1
+      credit[s] = credit[s] + weight
+    end
   end
+  for s = 1, #credit do credit[s] = credit[s] * (best / weights) end
   return credit, k
 end
 

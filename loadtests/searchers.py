@@ -1,0 +1,122 @@
+"""What a decision costs Redis under each searcher: script time per ask, tell, and tell at a rung.
+
+As in `growth`, the store is called without a server, and searchers take turns. The asks and the tells at rungs are sent
+in turn, so that each ask finds a result more, which is when `auto` learns: in a search whose trials reach the top, too.
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.experiment import CONFIG
+from loadtests.growth import CALLS, ROUNDS, Grown, until_quiet
+from loadtests.judging import Bar, By, at_most, no_bar
+from loadtests.meter import lower_quartile
+from rungway_server.store.redis.connection.connect import connect, plain_client
+from rungway_server.store.redis.embedded.server import EmbeddedRedis
+from rungway_server.store.redis.scripts import load_scripts
+from rungway_server.store.redis.store import RedisStore
+
+_REFERENCE = "async_halving"
+_ALL = {"max_length": 8_100, "max_trials": 10_000_000, "max_concurrent_trials": 0, "metric": "error"}
+_HALVING = {"name": _REFERENCE, "num_rungs": 5, "divisor": 3}
+"""Rungs at 100, 300, 900, 2,700 and 8,100: there are reports between rungs, and trials that reach the top."""
+SEARCHERS: dict[str, dict[str, object]] = {
+    "random": {"name": "random"},
+    _REFERENCE: _HALVING,
+    f"{_REFERENCE}, stop_once": {**_HALVING, "stop_once": True},
+    "adaptive_asha": {"name": "adaptive_asha", "max_rungs": 5, "divisor": 3},
+    "auto": {"name": "auto", "min_length": 100, "divisor": 3},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Script time of a call (µs)."""
+
+    searcher: str
+    trials: int
+    ask_us: float
+    tell_us: float
+    tell_at_rung_us: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this load test to the command line."""
+    parser.add_argument("--trials", type=int, default=10_000, help="in each search (%(default)s)")
+    parser.add_argument("--only", choices=list(SEARCHERS), nargs="+", default=list(SEARCHERS), help="these alone")
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Cost], list[Cost]]:
+    """The rows to print and the rows for the JSON file: the same here."""
+    costs = await measure(arguments.trials, arguments.only)
+    return costs, costs
+
+
+def judgements(costs: list[Cost]) -> list[Bar]:
+    """Each searcher beside `async_halving`; an ask of `auto` has a bar."""
+    reference = next((each for each in costs if each.searcher == _REFERENCE), None)
+    found = []
+    for each in costs:
+        if reference is None or each is reference:
+            continue
+        for call, us, of in (
+            ("an ask", each.ask_us, reference.ask_us),
+            ("a tell", each.tell_us, reference.tell_us),
+            ("a tell at a rung", each.tell_at_rung_us, reference.tell_at_rung_us),
+        ):
+            bar, note = f"script time of {call} of {each.searcher} to {_REFERENCE}", f"{us:.0f} to {of:.0f} µs"
+            judged = (each.searcher, call) == ("auto", "an ask")
+            found.append(
+                at_most("searchers", bar, By.SCRIPT, 1.3, us / of, note)
+                if judged
+                else no_bar("searchers", bar, By.SCRIPT, us / of, note)
+            )
+    return found
+
+
+async def measure(trials: int, names: list[str]) -> list[Cost]:
+    """The costs under each of these searchers."""
+    with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
+        async with (
+            EmbeddedRedis(Path(folder)) as redis,
+            connect(redis.url, timeout_seconds=60) as router,
+            plain_client(redis.url, timeout_seconds=60) as client,
+        ):
+            grown = [
+                _Searcher(
+                    RedisStore(router),
+                    client,
+                    trials,
+                    f"searcher-{number}",
+                    {**CONFIG, "searcher": {**_ALL, **SEARCHERS[name]}},
+                )
+                for number, name in enumerate(names)
+            ]
+            for one in grown:
+                await one.fill()
+            await until_quiet(client)
+            await client.config_set("slowlog-log-slower-than", 0)
+            await client.config_set("slowlog-max-len", 4 * CALLS)
+            for _ in range(ROUNDS):
+                for one in grown:
+                    await one.sample()
+            times = [one.times for one in grown]
+    return [
+        Cost(name, trials, *(lower_quartile(of[kind]) for kind in ("ask", "tell", "tell_at_rung")))
+        for name, of in zip(names, times, strict=True)
+    ]
+
+
+class _Searcher(Grown):
+    """A search whose asks and results at rungs come in turn."""
+
+    _asks = frozenset(load_scripts(shebang=shebang)["ask"].sha for shebang in (True, False))
+
+    async def sample(self) -> None:
+        """Some calls of each kind."""
+        held = [one for _ in range(CALLS) for one in await self.ask(1)]
+        self.times["tell"] += [us for us, _ in await self.timed(self.teller([one], 1)() for one in held)]
+        for us, sha in await self.timed(call for one in held for call in (self.teller([one], None)(), self.ask(1))):
+            self.times["ask" if sha in self._asks else "tell_at_rung"].append(us)
