@@ -39,7 +39,7 @@ class Recorder:
 
 
 class RecordingDriver(SyncDriver):
-    """The driver of the client, which also records each attempt."""
+    """The driver of the client, which also records each attempt of a worker's call."""
 
     def __init__(self, config: ClientConfig, recorder: Recorder) -> None:
         super().__init__(config)
@@ -47,6 +47,8 @@ class RecordingDriver(SyncDriver):
         self._recorder = recorder
 
     def _attempt(self, effect: Attempt) -> Message:
+        if not effect.rpc.by_worker:  # a client that waits for long reads why
+            return super()._attempt(effect)
         request: Any = effect.request
         if effect.rpc.name == "Ask":  # each event then names the ask under whose lease it happened
             request.worker = request.request_id

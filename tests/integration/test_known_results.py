@@ -94,13 +94,12 @@ async def test_a_part_of_a_configuration_is_refused(store: RedisStore, ref: Expe
     "document",
     [
         config("sync_halving", max_trials=9, num_rungs=3, divisor=3, max_length={"epochs": 9}),
-        config("auto", max_trials=9, divisor=3, max_length={"epochs": 9}),
         config("pbt", **NO_PLAN, population_size=4, num_rounds=2, length_per_round={"epochs": 1}),
     ],
 )
 async def test_other_searchers_take_none(store: RedisStore, ref: ExperimentRef, document: dict[str, Any]) -> None:
     await create(store, ref, document)
-    with pytest.raises(InvalidInput, match="wanted a search by async_halving"):
+    with pytest.raises(InvalidInput, match="wanted a search by auto, async_halving"):
         await TrialUseCases(store).enqueue_known(ref, "", own(0.01), Report(9, 0.5))
 
 

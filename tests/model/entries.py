@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rungway_server.domain.engine import Entry
+from rungway_server.domain.engine import ELSEWHERE, Entry
 from rungway_server.domain.search.plan import Plan
 from tests.model.ladder import Ladder
 
@@ -79,7 +79,7 @@ class Entries:
         whole = _total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
         credit = [0.0] * len(self.share)
         for rank, entry in enumerate(best, 1):
-            if entry.score is not None:
+            if entry.score is not None and entry.source != ELSEWHERE:
                 credit[entry.entered] += 1 / math.sqrt(rank)
         return [each * (len(best) / whole) for each in credit]
 

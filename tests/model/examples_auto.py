@@ -65,6 +65,22 @@ def the_dead_have_no_credit(start: Start) -> None:
 
 
 @example
+def results_of_elsewhere_are_nobodys_credit(start: Start) -> None:
+    """They rank as all others do, and no entry had training for them."""
+    hand = start(auto_plan(1, 2, trials=30, divisor=2))
+    for i in range(8):
+        hand.enqueue_known({"x": i / 10}, 2, i / 100)
+    given = work(hand, lambda trial, _: 1 + trial / 100, 8)
+    assert {each.explanation.rung for each in given} == {0, 1}  # a full result is there
+    low, full = hand.engine.progress().entries
+    assert low.credit == full.credit == 0
+    more = work(hand, lambda trial, _: -trial, 9)
+    low, full = hand.engine.progress().entries
+    assert len(more) == 9
+    assert low.credit + full.credit > 1
+
+
+@example
 def what_was_not_trained_is_given_back(start: Start) -> None:
     """The training handed out is what was trained, and what running trials still may."""
     hand = start(auto_plan(4, 9, trials=9))

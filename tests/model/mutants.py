@@ -420,7 +420,8 @@ MUTANTS = (
         "if search.progress.next_entry > (counts.learned or 0) then learn(search) end",
         "",
     ),
-    _mutant("the dead have credit", "include/entries", "if alive or member:sub(3, 10) ~= DEAD then", "if true then"),
+    _mutant("the dead have credit", "include/entries", "(alive or member:sub(3, 10) ~= DEAD)", "true"),
+    _mutant("results of elsewhere are credited", "include/entries", "origin - s ~= 32 * Source.elsewhere", "true"),
     _mutant("the best have no more credit", "include/entries", "1 / sqrt(rank)", "1"),
     _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from rungway_server.domain.engine import (
+    ELSEWHERE,
     SAMPLER,
     USER,
     Assignment,
@@ -126,7 +127,7 @@ class Search:
         trial = TrialRecord(len(self.trials), fitting[0], hparams, self.now_ms, TrialState.COMPLETED)
         ladder = self.ladder(trial)
         trial.rung = min(k for k in range(ladder.top + 1) if ladder.length(k) == result.length)
-        trial.outcome, trial.source = Outcome.FINISHED, USER
+        trial.outcome, trial.source = Outcome.FINISHED, ELSEWHERE
         trial.fencing_token = max(self.next_fencing_token, self.now_ms * TOKENS_PER_MS)
         self.next_fencing_token = trial.fencing_token + 1
         self.trials.append(trial)

@@ -174,13 +174,27 @@ def enqueue(
         float | None, typer.Option(help="With --length: the known result of a trial of elsewhere.")
     ] = None,
     length: Annotated[int | None, typer.Option(help="How far that was trained: the length of a rung.")] = None,
+    results_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OTHER", help="In place of a configuration: all results of another search, as such trials."
+        ),
+    ] = None,
     target: TargetOption = DEFAULT_TARGET,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Enqueue a configuration of your own: the next new trial takes it. Values that it does not name are drawn. With
     --metric and --length it becomes a finished trial at once."""
     from rungway_server.cli.enqueue import enqueue
+    from rungway_server.cli.results_of import bring_results
 
+    if results_of is not None:
+        if file is not None or assigned or metric is not None or length is not None:
+            raise typer.BadParameter(
+                "it stands alone, without FILE, --set, --metric and --length", param_hint="--results-of"
+            )
+        bring_results(experiment, results_of, target, output)
+        return
     enqueue(experiment, file, assigned or [], (metric, length), target, output)
 
 

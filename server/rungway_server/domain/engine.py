@@ -13,7 +13,7 @@ MOST_BEST = 1_000
 MOST_FURTHER_NAMES = 256
 """Names that the further metrics of a search may have, all reports together."""
 
-SAMPLER, USER = "sampler", "user"
+SAMPLER, USER, ELSEWHERE = "sampler", "user", "elsewhere"
 """Sources of configurations: drawn by seed and number alone, and enqueued by a user."""
 
 

@@ -219,8 +219,8 @@ def _own_configurations(space: Space, proposals: Sequence[Mapping[str, object]])
 
 def _check_known(definition: Definition, result: Report) -> None:
     plan, name = definition.plan, definition.config.searcher.name
-    if plan.rule is not PromotionRule.ASYNC or plan.entries:
-        wanted = "a search by async_halving, adaptive_asha, random, grid or single"
+    if plan.rule is not PromotionRule.ASYNC:
+        wanted = "a search by auto, async_halving, adaptive_asha, random, grid or single"
         raise InvalidInput.one("result", f"got a known result for a search by {name}, wanted {wanted}")
     if math.isnan(result.metric):
         raise InvalidInput.one("result.metric", "got NaN, wanted a number: NaN would rank after every result")

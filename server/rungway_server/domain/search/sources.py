@@ -1,17 +1,17 @@
 """Sources of the configurations of new trials: which a search has, and how much of the search each gets at first.
 
 The pure source draws by seed and number alone (`sampler`). The others are models, which learn from results, or another
-program. A configuration that a user enqueued has the source USER.
+program. A configuration that a user enqueued has the source USER, one that came with its result ELSEWHERE.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rungway_server.domain.engine import ELSEWHERE, USER
 from rungway_server.domain.engine import SAMPLER as PURE
-from rungway_server.domain.engine import USER
 
 FOREST, LOCAL, KDE, EXTERNAL = "forest", "local", "kde", "external"
-CODES = {PURE: 0, FOREST: 1, LOCAL: 2, KDE: 3, EXTERNAL: 4, USER: 7}
+CODES = {PURE: 0, FOREST: 1, LOCAL: 2, KDE: 3, EXTERNAL: 4, ELSEWHERE: 6, USER: 7}
 """The number that is stored for each source: it never changes, and stays below 8."""
 WORDS = {code: word for word, code in CODES.items()}
 PARTS = 4096

@@ -47,7 +47,7 @@ if search.counts.points then
 end
 
 local number, trial = add_trial(search, bracket, config)
-if search.ladder.sources then trial.origin = 32 * Source.user end
+if search.ladder.sources or search.ladder.entries then trial.origin = 32 * Source.elsewhere end
 if not search.counts.points then progress.proposed = math.max(progress.proposed, progress.next_trial) end
 trial.fencing_token = math.max(progress.next_fence, search.now_us)
 progress.next_fence = trial.fencing_token + 1

@@ -4,7 +4,7 @@
 --- @include "origins"
 -- Where the shares of sources are learned, what each had is counted, too.
 local function spend_on_source(search, origin, length)
-  local spent, s = search.counts.sources.spent, source_index(search, math.floor(origin / 32))
+  local spent, s = search.counts.sources.spent, source_index(search, source_of(origin))
   if s then spent[s] = spent[s] + length end
 end
 

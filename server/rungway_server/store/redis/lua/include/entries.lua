@@ -11,6 +11,7 @@ local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
 -- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
+-- Those of elsewhere are nobody's credit: no entry had training for them.
 local function credits(search)
   local sizes, best, weights, k, credit = search.counts.sizes, 0, 0, #search.ladder.entries, {}
   while best < 2 and k > 0 do
@@ -25,9 +26,10 @@ local function credits(search)
   for rank, member in ipairs(members) do
     local weight = 1 / sqrt(rank)
     weights = weights + weight
-    if alive or member:sub(3, 10) ~= DEAD then
-      local s = entry_of(member:byte(15)) + 1
-      credit[s] = credit[s] + weight
+    local origin = member:byte(15)
+    local s = entry_of(origin)
+    if (alive or member:sub(3, 10) ~= DEAD) and origin - s ~= 32 * Source.elsewhere then
+      credit[s + 1] = credit[s + 1] + weight
     end
   end
   for s = 1, #credit do credit[s] = credit[s] * (best / weights) end

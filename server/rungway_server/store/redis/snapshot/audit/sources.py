@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rungway_server.domain.engine import USER
+from rungway_server.domain.engine import ELSEWHERE, USER
 from rungway_server.domain.search.sources import CODES, PARTS
 from rungway_server.store.redis.layout.records import trial_of_result
 from rungway_server.store.redis.snapshot.snapshot import Snapshot
 
 
 def trials_have_a_source(snapshot: Snapshot) -> Iterator[str]:
-    """Each trial has a source of its search, or a user's configuration, and its results say the same."""
+    """Each trial has a source of its search, a user's configuration or a result of elsewhere, and its results say the
+    same."""
     assert snapshot.plan is not None
     sources = snapshot.plan.sources
     known = {CODES[name] for name in (*sources.names, USER)} if sources else {0}
+    known |= {CODES[ELSEWHERE]} if sources or snapshot.plan.entries else set()
     for number, trial in snapshot.trials.items():
         if trial.source not in known:
             yield f"trial {number} has the source {trial.source}, wanted one of {sorted(known)}"
