@@ -97,7 +97,9 @@ async def measure(trials: int, interval: float, seconds: float, port: str = "gRP
     """Let so many live trials report every `interval` seconds; measure for `seconds` once all loops hold one."""
     async with running_stack() as stack, AsyncExitStack() as exits:
         target = stack.service if port == "gRPC" else f"http://{stack.http}"
-        client = await exits.enter_async_context(AsyncClient(config=ClientConfig(target=target, experiment=EXPERIMENT)))
+        # not over gRPC, which would not let this process start others in peace
+        config = ClientConfig(target=f"http://{stack.http}", experiment=EXPERIMENT)
+        client = await exits.enter_async_context(AsyncClient(config=config))
         searcher = {**CONFIG["searcher"], **_LADDER}  # type: ignore[dict-item]  # a mapping
         await client.create_experiment(EXPERIMENT, {**CONFIG, "searcher": searcher, "lease_seconds": 6 * interval})
         hosts = [
