@@ -4,7 +4,7 @@ Each loop holds one trial and reports every few seconds, at times fixed in advan
 the time at which a report was due, so that a service that stalls is charged for all waiting loops (no coordinated
 omission). The loop is that of the README: `trial.report` for each length, with a checkpoint. At a decision it waits for
 the reply; the SDK tells results between decisions in the background, many trials at once, and renews the leases. Each
-report has four further metrics.
+report has four further metrics. The loops run in processes of their own (fleet_host.py).
 """
 
 import argparse
