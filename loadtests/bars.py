@@ -93,11 +93,11 @@ async def _growth(arguments: argparse.Namespace) -> list[Bar]:
 
 
 async def _experiments(arguments: argparse.Namespace) -> list[Bar]:
-    return experiments.judgements(await experiments.measure(1_000, arguments.calls, 2 * arguments.rounds))
+    return experiments.judgements(await experiments.measure(1_000, arguments.calls // 2, 2 * arguments.rounds))
 
 
 async def _fleet(arguments: argparse.Namespace) -> list[Bar]:
-    return fleet.judgements([await fleet.measure(arguments.fleet, 5.0, 20.0, port) for port in fleet.PORTS])
+    return fleet.judgements([await fleet.measure(arguments.fleet, 5.0, 15.0, port) for port in fleet.PORTS])
 
 
 async def _sdk(arguments: argparse.Namespace) -> list[Bar]:

@@ -45,6 +45,8 @@ def experiment_of(config: ClientConfig, experiment: str | None) -> str:
 
 def metric_value(metric: object, field: str = "metric") -> float:
     """A metric as a float; NaN and infinities are allowed. Raises InvalidArgument for anything but a real number."""
+    if type(metric) is float:  # nearly always
+        return metric
     number = values.plain(metric)
     if not isinstance(number, bool) and getattr(number, "ndim", 0) == 0 and hasattr(number, "__float__"):
         try:
@@ -126,9 +128,15 @@ def known_result(metric: object, length: object) -> experiment_service_pb2.Known
     return experiment_service_pb2.KnownResult(metric=metric_value(metric), length=whole("length", length, 1))
 
 
+class _Checked(dict[str, float]):
+    """Further metrics that were checked when their report was made: they are not looked at again when it is sent."""
+
+
 def further_metrics(metrics: object) -> dict[str, float]:
     """Further metrics by name, none for None. Their limits are checked here, too, because a report may be held back: a
     refusal of the service would come late, and of all reports in the call. Raises InvalidArgument."""
+    if isinstance(metrics, _Checked):
+        return metrics
     if metrics is None:
         return {}
     if not isinstance(metrics, Mapping):
@@ -138,7 +146,11 @@ def further_metrics(metrics: object) -> dict[str, float]:
     for name in metrics:
         if not isinstance(name, str) or not 1 <= len(name.encode(errors="replace")) <= _METRIC_BYTES:
             raise InvalidArgument.one("metrics", f"got the name {name!r:.200}, wanted a string of 1 to 128 bytes")
-    return {name: metric_value(value, f"metrics[{name!r}]") for name, value in metrics.items()}
+    return _Checked({name: _further(name, value) for name, value in metrics.items()})
+
+
+def _further(name: str, value: object) -> float:
+    return value if type(value) is float else metric_value(value, f"metrics[{name!r}]")
 
 
 def best_by(by: str) -> experiment_service_pb2.BestBy.ValueType:

@@ -79,8 +79,10 @@ class SyncDriver:
             raise
 
     def _attempt(self, effect: Attempt) -> Message:
-        with self._failures():
+        try:
             reply = self._connection.attempt(effect)
+        except RungwayError as failure:
+            raise self._failure(failure) from failure.__cause__
         self._answered = True
         return reply
 
@@ -90,8 +92,11 @@ class SyncDriver:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """After `close` every failure means that the client was closed."""
         try:
             yield
         except RungwayError as failure:
-            raise (closed_error() if self._closed.is_set() else failure) from failure.__cause__
+            raise self._failure(failure) from failure.__cause__
+
+    def _failure(self, failure: RungwayError) -> RungwayError:
+        """After `close` every failure means that the client was closed."""
+        return closed_error() if self._closed.is_set() else failure

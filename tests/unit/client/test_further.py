@@ -167,6 +167,16 @@ def test_a_wrong_mapping_is_refused_by_name(
     assert (name, words in found) == (field, True), found
 
 
+def test_a_mapping_may_change_after_its_report(server: ScriptedServer, client: Client) -> None:
+    server.on("Ask", assigned(assignment(0)))
+    metrics: dict[str, object] = {"acc": 0.25}
+    with client.trial() as trial:
+        trial.report(1, 0.5, metrics=metrics)  # held back
+        metrics["acc"] = "no number"
+        trial.report(3, 0.5, metrics={"acc": 0.5})
+    assert told(server) == [(1, 0.5, {"acc": 0.25}, None), (3, 0.5, {"acc": 0.5}, None)]
+
+
 @pytest.mark.parametrize("unnamed", [experiment(7), experiment_service_pb2.GetExperimentResponse()])
 def test_a_service_that_does_not_say_the_name(server: ScriptedServer, client: Client, unnamed: Any) -> None:
     server.on("GetExperiment", unnamed)
