@@ -4,7 +4,10 @@ tables, with `--train` by real training."""
 import os
 import sys
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: processes share the cores
+from rungway._local.processes import THREADS
+
+for _name in THREADS:  # before numpy is imported, and for the libraries: threads that wait for each other spin
+    os.environ.setdefault(_name, "1")
 
 
 def main() -> None:
@@ -14,6 +17,10 @@ def main() -> None:
         from loadtests.quality import training
 
         training.main([each for each in arguments if each != "--train"])
+    elif "--peers" in arguments:
+        from loadtests.quality import peers
+
+        peers.main([each for each in arguments if each != "--peers"])
     else:
         from rungway_server.simulation import quality
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = ("#7b8794", "#4a90d9", "#d1495b", "#b87900", "#2b3a8c", "#3a9d6e", "#8e5bb5")
-_STEP = 6
 
 
 class Searched(Protocol):
@@ -46,7 +45,7 @@ def _over_epochs(
 ) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    epochs = range(_STEP, budget + 1, _STEP)
+    epochs = range(1, budget + 1)
     for name, each in found.items():
         middle = [(when, 100 * median(one.after(when) for one in each)) for when in epochs]
         middle = [(when, error) for when, error in middle if error < 89]

@@ -25,7 +25,7 @@ COLUMNS = (
     Column("dropout", 0.0, 0.5),
     Column("shift_probability", 0.0, 1.0),
 )
-"""What is searched. The first two are the schedule: the rate of epoch e is learning_rate * learning_rate_decay^(e - 1)."""
+"""What is searched. The first two are a schedule: epoch e has the rate learning_rate * learning_rate_decay^(e - 1)."""
 FIXED: Mapping[str, object] = {"hidden_layers": 2, "hidden_size": 64, "activation": "relu", "init_scale": 1.0}
 """The rest: a clone can load its parent's weights only if their shapes are the same."""
 
