@@ -36,7 +36,7 @@ class Optuna(Decides):
     def suggest(self) -> Config:
         """See Decides."""
         self._asked = self._study.ask(self._space)
-        return self._asked.params
+        return dict(self._asked.params)
 
     def start(self, trial: int, config: Config) -> None:
         """See Decides. The trial that was asked for gets the configuration that it trains with."""

@@ -76,8 +76,8 @@ PLAYED = [*SEARCHES, "Optuna TPE, Hyperband", "Syne Tune ASHABORE", "Vizier"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A search of trainings of `longest` epochs with one seed: each improvement as epochs of all trials until then and the best validation error (a
-    share); the error of the best on images that were not seen; what was trained."""
+    """A search of trainings of `longest` epochs with one seed: each improvement as epochs of all trials until then and
+    the best validation error (a share); the error of the best on images that were not seen; what was trained."""
 
     search: str
     longest: int
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str]) -> None:
     shown = {
         name: [kept[name, terms.longest, seed] for seed in seeds]
         for name in chosen.searches
-        if (name, terms.longest, 0) in kept
+        if all((name, terms.longest, seed) in kept for seed in seeds)
     }
     print(*lines(shown, terms), sep="\n")
     print(f"\n{chosen.seeds} seeds, {WORKERS} workers, {terms.longest} epochs, {terms.budget:,} a search.", *absent)
