@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#7b8794", "#4a90d9", "#d1495b", "#b87900", "#2b3a8c", "#3a9d6e", "#8e5bb5")
 
+_MOST = 20
+"""The largest error that is shown, in percent: all are above it at first."""
+
 
 class Searched(Protocol):
     """A search with one seed."""
@@ -29,7 +32,7 @@ class Searched(Protocol):
 def draw(found: Mapping[str, Sequence[Searched]], budget: int, path: Path) -> None:
     """Write a PNG or SVG, by the name of the file. Raises OSError."""
     canvas = figure(10, 5, 160)
-    left, right = canvas.add_axes((0.075, 0.12, 0.5, 0.69)), canvas.add_axes((0.72, 0.12, 0.255, 0.69))
+    left, right = canvas.add_axes((0.075, 0.12, 0.5, 0.64)), canvas.add_axes((0.72, 0.12, 0.255, 0.64))
     colours = dict(zip(found, _COLOURS, strict=False))
     _over_epochs(left, found, budget, colours)
     _each_seed(right, found, colours)
@@ -48,13 +51,13 @@ def _over_epochs(
     epochs = range(1, budget + 1)
     for name, each in found.items():
         middle = [(when, 100 * median(one.after(when) for one in each)) for when in epochs]
-        middle = [(when, error) for when, error in middle if error < 89]
         axes.step(*zip(*middle, strict=True), where="post", color=colours[name], linewidth=1.8, label=name, zorder=3)
     axes.set_yscale("log")
     axes.set_yticks([2, 3, 4, 5, 7, 10, 20, 50])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(0, budget)
+    axes.set_ylim(90 * min(one.validation for each in found.values() for one in each), _MOST)
     axes.grid(axis="y", color=GRID, linewidth=0.8, zorder=0)
     axes.set_xlabel("epochs of all trials together", color=INK, fontsize=9.5)
     axes.set_title("median of the best so far", color=FAINT, fontsize=9.5, loc="left")
