@@ -110,8 +110,8 @@ demo: setup ## A real search with real workers on this machine, in under two min
 study: setup ## What stragglers, drops and many workers do to a search: the table of docs/simulation.md (3 to 4 minutes)
 	$(BIN)/python -m rungway_server.simulation.study
 
-quality: setup ## How good the searches are on recorded tables, beside the bars of docs/quality.md (QUALITY_ARGS='--long --curves FOLDER')
-	$(BIN)/python -m rungway_server.simulation.quality $(QUALITY_ARGS)
+quality: setup ## How good the searches are on recorded tables, beside bars (QUALITY_ARGS='--long --curves FOLDER'; --peers: beside other libraries; --train: by real training)
+	$(BIN)/python -m loadtests.quality $(QUALITY_ARGS)
 
 load: setup ## Every load test in short, beside the bar it has to clear (LOAD_ARGS='costs --help')
 	$(BIN)/python -m loadtests $(if $(LOAD_ARGS),$(LOAD_ARGS),bars)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 _ENVIRONMENTS = Path(__file__).parents[2] / ".venv-peers"
 _INSTALL_SECONDS = 1800
+_INSTALLED = "installed.txt"
 _failures: dict[str, "NotInstalled"] = {}
 """Environments that could not be made; they are not tried again in this run."""
 
@@ -21,10 +22,10 @@ async def python_of(name: str) -> Path:
     """
     if name in _failures:
         raise _failures[name]
-    requirements = Path(__file__).with_name(f"requirements-{name}.txt")
+    requirements = _requirements(name)
     folder = _ENVIRONMENTS / name
-    python, installed = folder / "bin" / "python", folder / "installed.txt"
-    if not (installed.exists() and installed.read_text() == requirements.read_text()):
+    python = folder / "bin" / "python"
+    if not is_installed(name):
         print(f"installing {name} into {folder}, once …", file=sys.stderr, flush=True)
         try:
             await _run(sys.executable, "-m", "venv", "--clear", folder)
@@ -32,8 +33,18 @@ async def python_of(name: str) -> Path:
         except NotInstalled as failure:
             _failures[name] = failure
             raise
-        installed.write_text(requirements.read_text())
+        (folder / _INSTALLED).write_text(requirements.read_text())
     return python
+
+
+def is_installed(name: str) -> bool:
+    """Whether an environment is there, with what its requirements say now."""
+    installed = _ENVIRONMENTS / name / _INSTALLED
+    return installed.exists() and installed.read_text() == _requirements(name).read_text()
+
+
+def _requirements(name: str) -> Path:
+    return Path(__file__).with_name(f"requirements-{name}.txt")
 
 
 async def _run(*command: str | Path) -> None:

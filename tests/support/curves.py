@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from rungway_server.simulation.curves import Checkpoint
+
 
 class SteadyCurves:
     """Every training reaches the maximum length, and a unit of length takes a second. Subclasses have the metrics."""
@@ -14,5 +16,5 @@ class SteadyCurves:
     def ends(self, trial: int) -> int:
         return self.max_length
 
-    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object], checkpoint: Checkpoint | None = None) -> None:
         raise AssertionError("no population here")

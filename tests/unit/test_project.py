@@ -145,6 +145,8 @@ _PRIVATE_OF_OTHERS = {
     # httpcore has an argument for it, and httpx no way to pass it on; without it only closing takes longer
     "client/rungway/_core/http_library.py": ["_pool"],
     "loadtests/peers/optuna_study.py": ["_get_bracket_id"],  # the version is pinned
+    "loadtests/peers/optuna_decides.py": ["_trial_id"],  # to put another configuration in a trial that runs
+    "loadtests/peers/vizier_decides.py": ["vizier._src.algorithms.designers.gp_ucb_pe.VizierGPUCBPEBandit"],
 }
 
 

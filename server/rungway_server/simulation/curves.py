@@ -1,7 +1,7 @@
 """What training would have given: learning curves by trial and length, and the seconds they take."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SECONDS_PER_UNIT = 1.0
 """What a unit of length takes where nothing else is known."""
@@ -9,6 +9,13 @@ SECONDS_PER_UNIT = 1.0
 
 class BadCurves(Exception):
     """The curves cannot be used for this search; the text says why."""
+
+
+class Checkpoint(NamedTuple):
+    """What a clone begins with: another trial as it was at a length."""
+
+    trial: int
+    length: int
 
 
 class Curves(Protocol):
@@ -35,9 +42,9 @@ class Curves(Protocol):
         """The length at which the training of a trial is over by itself; `max_length` when it never is before."""
         ...
 
-    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object], checkpoint: Checkpoint | None = None) -> None:
         """A trial has come up whose hyperparameters do not follow from its number: a clone (population based training),
-        or one of a search with several sources of configurations."""
+        which begins with this checkpoint, or one of a search with several sources of configurations."""
         ...
 
     def finals(self) -> Sequence[float]:

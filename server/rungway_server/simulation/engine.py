@@ -26,7 +26,7 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
-from rungway_server.simulation.curves import Curves
+from rungway_server.simulation.curves import Checkpoint, Curves
 from rungway_server.simulation.fleet import DropForm, Fate, Fleet, Luck
 from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run, Step
@@ -181,7 +181,8 @@ class _Simulation:
         self._leases.renewed(lease, assignment.deadline_ms)
         why = assignment.explanation
         if why.reason is Reason.CLONED or why.proposal:
-            self._curves.configured(lease.trial, assignment.hparams)
+            checkpoint = None if why.parent is None else Checkpoint(why.parent, start)
+            self._curves.configured(lease.trial, assignment.hparams, checkpoint)
         if why.reason is Reason.CLONED:
             self._clones[lease.trial] = start
         fate = self._draw(lease.trial, start, goal)

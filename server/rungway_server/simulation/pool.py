@@ -69,6 +69,16 @@ class Pool:
         self._taken.add(row)
         self._used[row] = True
 
+    def give(self, trial: int, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
+        """Give a new trial the free row that is nearest to a configuration; returns that of the row, None if there is
+        no free row."""
+        if self._used.all():
+            return None
+        row = self._nearest(self._columns.encoded([hparams])[0], Draws(self._seed, Use.LOCAL, trial))
+        self._rows[trial] = row
+        self._used[row] = True
+        return self._hparams[row]
+
     async def compute(self, _: str, work: Callable[..., Any], *args: Any) -> Any:
         """What the store lets its models do; in place of proposals of the space, rows."""
         if work is not proposed:

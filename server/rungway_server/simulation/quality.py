@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median_high
@@ -22,6 +22,7 @@ from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
+from rungway_server.simulation.records import Job
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
@@ -89,14 +90,15 @@ CASES = (
 @dataclass(frozen=True, slots=True)
 class Figures:
     """A search on a case with one seed: when a result of the best hundredth was there (R; infinite: never), and of the
-    best thousandth, the rank of the best that was trained to the end, its distance from the best of the table, and the
-    busy share."""
+    best thousandth, the rank of the best that was trained to the end, its distance from the best of the table, the busy
+    share, and the processor time of those who propose (milliseconds per trial)."""
 
     first_best: float
     first_top: float
     rank: int
     regret: float
     busy: float
+    cpu_ms: float = field(default=0.0, compare=False)
 
 
 class _Stream:
@@ -139,47 +141,62 @@ def _first(final: Sequence[tuple[float, float]], most: float) -> float:
 
 
 class _Models:
-    """Lets the models of one search after the other propose rows of the table."""
+    """Lets the models of one search after the other propose rows of the table; `cpu`: seconds that they took."""
 
     pool: Pool | None = None
+    cpu: float = 0.0
 
     async def __call__(self, namespace: str, work: Callable[..., Any], *args: Any) -> Any:
         """See `Pool.compute`."""
         assert self.pool is not None
-        return await self.pool.compute(namespace, work, *args)
+        began = time.process_time()
+        found = await self.pool.compute(namespace, work, *args)
+        self.cpu += time.process_time() - began
+        return found
 
 
 async def measure(
     table: Table, case: Case, workers: int, budget: int, seed: int, searches: Sequence[str] = tuple(SEARCHES)
 ) -> dict[str, Figures]:
     """These searches on this table, with one seed: `budget` full trainings shared by the workers."""
-    full = float(table.elapsed[:, -1].mean())
-    horizon = max(budget / workers, LEAST_TIME) * full
+    horizon = horizon_of(table, workers, budget)
     rows: Rows | None = _Stream(len(table.values), seed) if case.stream else None
-    sign, longest, found = 1 if table.smaller_is_better else -1, table.values.shape[1], dict[str, Figures]()
-    finals = sorted((sign * table.values[:, -1]).tolist())
-    models = _Models()
+    found, models = dict[str, Figures](), _Models()
     async with stage(compute=models) as store:
         for name in searches:
             planned = plan_search(_document(table, case, SEARCHES[name], seed))
-            models.pool = Pool(table, planned.config, rows) if planned.plan.sources else None
+            models.pool, models.cpu = Pool(table, planned.config, rows) if planned.plan.sources else None, 0.0
             curves = TableCurves(table, seed, rows=models.pool or rows)
             fleet = Fleet(workers, horizon=horizon, seed=seed)
             run = await simulate(store, planned.config, planned.plan, curves, fleet, keep_steps=False)
-            final = [
-                (job.ended, sign * curves.metric(job.trial, job.end))
-                for job in run.jobs
-                if job.told and job.end >= min(longest, curves.ends(job.trial))
-            ]
-            best = min((metric for _, metric in final), default=math.inf)
-            found[name] = Figures(
-                first_best=_first(final, _threshold(finals, _BEST)) / full,
-                first_top=_first(final, _threshold(finals, _TOP)) / full,
-                rank=1 + sum(other < best for other in finals),
-                regret=float(min(best, finals[-1]) - finals[0]),
-                busy=sum(job.ended - job.began for job in run.jobs) / (workers * horizon),
-            )
+            found[name] = figures_of(table, curves, run.jobs, workers * horizon, models.cpu)
     return found
+
+
+def horizon_of(table: Table, workers: int, budget: int) -> float:
+    """When a search ends (simulated seconds)."""
+    return max(budget / workers, LEAST_TIME) * float(table.elapsed[:, -1].mean())
+
+
+def figures_of(table: Table, curves: TableCurves, jobs: Sequence[Job], seconds: float, cpu: float) -> Figures:
+    """What a search came to. `seconds`: the simulated time of all workers; `cpu`: seconds of those who propose."""
+    full, longest = float(table.elapsed[:, -1].mean()), table.values.shape[1]
+    sign = 1 if table.smaller_is_better else -1
+    finals = sorted((sign * table.values[:, -1]).tolist())
+    final = [
+        (job.ended, sign * curves.metric(job.trial, job.end))
+        for job in jobs
+        if job.told and job.end >= min(longest, curves.ends(job.trial))
+    ]
+    best = min((metric for _, metric in final), default=math.inf)
+    return Figures(
+        first_best=_first(final, _threshold(finals, _BEST)) / full,
+        first_top=_first(final, _threshold(finals, _TOP)) / full,
+        rank=1 + sum(other < best for other in finals),
+        regret=float(min(best, finals[-1]) - finals[0]),
+        busy=sum(job.ended - job.began for job in jobs) / seconds,
+        cpu_ms=1e3 * cpu / max(len({job.trial for job in jobs}), 1),
+    )
 
 
 def _document(table: Table, case: Case, search: Mapping[str, object], seed: int) -> dict[str, object]:
@@ -206,6 +223,8 @@ class Row:
     rank: float
     regret: float
     busy: float
+    first_top: float = math.inf
+    cpu_ms: float = 0.0
 
     @classmethod
     def of(cls, runs: Sequence[Figures]) -> "Row":
@@ -216,6 +235,8 @@ class Row:
             rank=geometric(run.rank for run in runs),
             regret=fmean(run.regret for run in runs),
             busy=fmean(run.busy for run in runs),
+            first_top=median_high(run.first_top for run in runs),
+            cpu_ms=fmean(run.cpu_ms for run in runs),
         )
 
 
@@ -294,13 +315,16 @@ def model_bars(found: Mapping[Case, Mapping[str, Row]]) -> list[Bar]:
 
 def lines(found: Mapping[Case, Mapping[str, Row]]) -> Iterable[str]:
     """The figures as a table."""
-    yield "| table | search | time to the best 1 % (R) | seeds | rank at the end | mean regret | workers busy |"
-    yield "|---|---|---:|---:|---:|---:|---:|"
+    yield (
+        "| table | search | time to the best 1 % (R) | seeds | to the best 0.1 % (R) | rank at the end | mean regret |"
+        " workers busy | CPU of proposals (ms per trial) |"
+    )
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for case, rows in found.items():
         for name, row in rows.items():
-            when = f"{row.first_best:.2f}" if math.isfinite(row.first_best) else "never"
-            figures = f"{row.rank:.1f} | {row.regret:.3g} | {row.busy:.0%}"
-            yield f"| {case.name} | {name} | {when} | {row.hits} | {figures} |"
+            first, top = (f"{t:.2f}" if math.isfinite(t) else "never" for t in (row.first_best, row.first_top))
+            figures = f"{row.rank:.1f} | {row.regret:.3g} | {row.busy:.0%} | {row.cpu_ms:.1f}"
+            yield f"| {case.name} | {name} | {first} | {row.hits} | {top} | {figures} |"
 
 
 def main() -> None:
@@ -315,7 +339,7 @@ def main() -> None:
     parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), default=list(SEARCHES), help="these alone")
     chosen = parser.parse_args()
     began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
-    files = {case: _file(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
+    files = {case: file_of(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
     found: dict[Case, dict[str, Row]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         for case, file in files.items():
@@ -335,7 +359,7 @@ def main() -> None:
     )
 
 
-def _file(case: Case, folders: Sequence[Path]) -> Path | None:
+def file_of(case: Case, folders: Sequence[Path]) -> Path | None:
     """The table of a case; None where it is in none of these folders."""
     return next((file for folder in folders if (file := folder / case.file).is_file()), None)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from rungway_server.domain.sampling.philox import philox, round_keys
-from rungway_server.simulation.curves import SECONDS_PER_UNIT
+from rungway_server.simulation.curves import SECONDS_PER_UNIT, Checkpoint
 
 Shape = Callable[[tuple[float, float, float], float], float]
 
@@ -56,7 +56,7 @@ class SyntheticCurves:
         """See `Curves`: made-up trainings never end by themselves."""
         return self.max_length
 
-    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object], checkpoint: Checkpoint | None = None) -> None:
         """See `Curves`; made-up curves have no hyperparameters, so `make_order` refuses such searches."""
 
     def finals(self) -> Sequence[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.simulation.curves import BadCurves
+from rungway_server.simulation.curves import BadCurves, Checkpoint
 from rungway_server.simulation.rows import Column, Configured, Dealt, Rows, read_column
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class TableCurves:
         """See `Curves`."""
         return self._ends[self._row[trial]]
 
-    def configured(self, trial: int, hparams: Mapping[str, object]) -> None:
+    def configured(self, trial: int, hparams: Mapping[str, object], checkpoint: Checkpoint | None = None) -> None:
         """See `Curves`."""
         if isinstance(self._row, Configured):
             self._row.configured(trial, hparams)
