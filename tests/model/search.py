@@ -180,6 +180,10 @@ class Search:
             if self.trials[entry.trial].rung == k and not self.trials[entry.trial].ended
         ]
 
+    def promotable_with_room(self, b: int) -> list[tuple[int, Entry]]:
+        """Those at rungs that are not full: the others wait until no new trial is left."""
+        return [(k, entry) for k, entry in self.promotable(b) if not self.ladders[b].is_full(k)]
+
     def promotable_by_rung(self, b: int) -> list[int]:
         """How many are promotable in each rung of bracket b."""
         rungs = [k for k, _ in self.promotable(b)]
@@ -371,7 +375,9 @@ class Search:
         """What an ask for so many finds lacking in the stock is proposed before it hands out anything."""
         brackets = range(len(self.ladders))
         new = min(count, sum(map(self.room, brackets)))
-        new = min(new, count - len(self.requeued) - sum(len(self.promotable(b)) for b in brackets))
+        bounded = self.plan.sources is not None and self.plan.sources.bounded
+        promotable = 0 if bounded else sum(len(self.promotable(b)) for b in brackets)
+        new = min(new, count - len(self.requeued) - promotable)
         new -= len(self.enqueued)
         if cap := self.plan.max_concurrent_trials:
             new = min(new, cap - len(self.deadlines))

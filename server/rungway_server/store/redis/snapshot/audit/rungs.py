@@ -129,7 +129,7 @@ def _passed(trial: TrialRecord) -> Iterator[int]:
     yield from (k for k in range(trial.rung) if (k >= first if gone else trial.entries[k]))
 
 
-_PROMOTED = ("promoted", "promoted_among_own", "experiment_paused", "budget_spent")
+_PROMOTED = ("promoted", "promoted_among_own", "experiment_paused", "budget_spent", "rung_full")
 
 
 def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:

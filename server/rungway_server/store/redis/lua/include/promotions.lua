@@ -1,0 +1,42 @@
+-- Which of the promotable results is promoted.
+-- Gives  is_full, pop_promotable
+--- @include "call"
+--- @include "trials"
+--- @include "rungs"
+-- In few searches trials are also promoted by another rank.
+local function why_promoted_among_own(search, bracket, rung, entry)
+--- @include "protect"
+  return { Reason.promoted_among_own, unpack(own_numbers(search, bracket, rung, entry)) }
+end
+
+-- Whether a rung may promote; in few searches so many at a time only.
+local function room(search, bracket, rung)
+--- @include "protect"
+  return has_room(search, bracket, rung)
+end
+
+local function is_full(search, bracket, rung)
+  local sources = search.ladder.sources
+  return sources and sources.bounded and not room(search, bracket, rung)
+end
+
+-- Removes the best promotable result of the highest rung of a bracket; of one that is not full, unless `full` is true.
+-- Returns trial number, record and explanation; nil when there is none.
+local function pop_promotable(search, bracket, full)
+  if search.promotable == 0 then return nil end
+  local from, last, member, rung = string.char(bracket), '(' .. string.char(bracket + 1), nil, nil
+  repeat
+    member = redis.call('ZRANGEBYLEX', PROMOTABLE, '[' .. from, last, 'LIMIT', 0, 1)[1]
+    if not member then return nil end
+    rung = 255 - member:byte(2)
+    from = rung > 0 and string.char(bracket, 256 - rung) or string.char(bracket + 1)
+  until full or not is_full(search, bracket, rung)
+  local entry = member:sub(3)
+  local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
+  local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
+  local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
+  local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
+  if rank >= quota and search.ladder.sources then why = why_promoted_among_own(search, bracket, rung, entry) end
+  remove_promotable(search, bracket, rung, entry)
+  return number, trial, why
+end
