@@ -256,6 +256,9 @@ class Search:
         if self.points:
             self.enqueued = self.points.without_invalid(self.trials, self.enqueued)
         ladder = self.ladder(trial)
+        if self.plan.sources and self.plan.sources.bounded:
+            for k in range(trial.rung):
+                ladder.promoted[k] -= ladder.compared(k, trial.number)
         ladder.remove(trial.number)
         if not self.stops:
             for _ in ladder.rungs:

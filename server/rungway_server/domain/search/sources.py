@@ -52,8 +52,8 @@ class Sources:
     They get them from the moment on at which a rung has `least` results; before it, all trials are those of the pure
     source. `learns`: the shares are those of the training, and follow the best results of the top rung; otherwise they
     are those of the new trials, and stay. `protects`: a trial of the pure source is also promoted by its rank among
-    those of the pure source. `bounded`: while there are new trials, a rung has promoted no more than may be promoted from
-    it now; searches from before this rule have no such bound.
+    those of the pure source. `bounded`: while there are new trials, a rung promotes no more than may be promoted from
+    it at one time; searches from before this rule have no such bound.
     """
 
     names: tuple[str, ...]

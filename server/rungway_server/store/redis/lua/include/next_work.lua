@@ -95,8 +95,7 @@ local function pick(search, last_entry, full)
   return number, trial, why
 end
 
--- Adds assignments to an answer until it has `most` items, or much was done. Returns the reason when there is no more
--- to hand out.
+-- Adds assignments to an answer until it has `most` items, or much was done. Returns why there is no more.
 local function hand_out(search, answer, most, worker)
   local bytes, last_entry = 0, search.progress.next_entry + ENTRIES_AT_ONCE
   while #answer < most and bytes < BYTES_AT_ONCE do

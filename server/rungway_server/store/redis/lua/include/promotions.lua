@@ -3,21 +3,11 @@
 --- @include "call"
 --- @include "trials"
 --- @include "rungs"
--- In few searches trials are also promoted by another rank.
-local function why_promoted_among_own(search, bracket, rung, entry)
---- @include "protect"
-  return { Reason.promoted_among_own, unpack(own_numbers(search, bracket, rung, entry)) }
-end
-
--- Whether a rung may promote; in few searches so many at a time only.
-local function room(search, bracket, rung)
---- @include "protect"
-  return has_room(search, bracket, rung)
-end
-
+--- @include "top_k"
+-- Whether a rung has promoted as many as it may, in the few searches that have this bound.
 local function is_full(search, bracket, rung)
-  local sources = search.ladder.sources
-  return sources and sources.bounded and not room(search, bracket, rung)
+  local own = own_of(search)
+  return own and search.ladder.sources.bounded and not own.has_room(search, bracket, rung)
 end
 
 -- Removes the best promotable result of the highest rung of a bracket; of one that is not full, unless `full` is true.
@@ -36,7 +26,8 @@ local function pop_promotable(search, bracket, full)
   local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
-  if rank >= quota and search.ladder.sources then why = why_promoted_among_own(search, bracket, rung, entry) end
+  local own = own_of(search)
+  if own and rank >= quota then why = { Reason.promoted_among_own, unpack(own.numbers(search, bracket, rung, entry)) } end
   remove_promotable(search, bracket, rung, entry)
   return number, trial, why
 end

@@ -26,8 +26,7 @@ end
 -- Why a result in the top-k is not promoted under the same lease; false when nothing hinders that.
 local function hindrance(search, bracket, rung)
   if search.progress.state == ExperimentState.paused then return Reason.experiment_paused end
-  if out_of_budget(search) then return Reason.budget_spent end
-  return is_full(search, bracket, rung) and Reason.rung_full
+  return out_of_budget(search) and Reason.budget_spent or is_full(search, bracket, rung) and Reason.rung_full
 end
 
 -- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
@@ -38,8 +37,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
   repeat
     numbers, in_top, entry, reason = add_result(search, bracket, trial.rung, number, trial, report.key)
     if is_top(search, bracket, trial.rung) then
-      local why = with_reason(Reason.completed, numbers)
-      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, with_reason(Reason.completed, numbers))
     elseif not in_top and training_over then
       mark_finished(search, trial)
       return finish(search, number, trial, TrialState.completed, Decision.stop, with_reason(Reason.finished, numbers))
