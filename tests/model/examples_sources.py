@@ -96,6 +96,16 @@ def a_rung_that_has_promoted_enough_is_full(start: Start) -> None:
 
 
 @example
+def who_waits_for_room_goes_before_a_newcomer(start: Start) -> None:
+    """Room that a rung has again is for the best of those that may be promoted."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(6)
+    assert [hand.told(0, 0.5), hand.told(1, 0.4), hand.told(2, 0.1)] == [WAITS, "continue promoted", "pause rung_full"]
+    assert hand.told(3, 0.2) == "pause rung_full"
+    assert [hand.assigned().lease.trial for _ in range(2)] == [2, 6]
+
+
+@example
 def an_invalid_trial_makes_room(start: Start) -> None:
     """A promoted trial that turns out to be invalid does not count among those that its rung has promoted."""
     hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))

@@ -523,11 +523,17 @@ MUTANTS = (
     _mutant(
         "an invalid one fills its rung", "include/results", "passed[at] = passed[at] - 1", "passed[at] = passed[at]"
     ),
-    _mutant("no rung is ever full", "include/promotions", "own and search.ladder.sources.bounded and not", "false and"),
+    _mutant("no rung is ever full", "include/promotions", "or not search.ladder.sources.bounded then", "or true then"),
+    _mutant(
+        "a newcomer takes the room of a better one",
+        "include/promotions",
+        "return entry and redis",
+        "return nil and redis",
+    ),
     _mutant(
         "a full rung promotes at once",
         "include/rung_decisions",
-        "or is_full(search, bracket, rung) and",
+        "or is_full(search, bracket, rung, entry) and",
         "or false and",
     ),
     _mutant(

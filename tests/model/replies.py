@@ -99,7 +99,7 @@ def _hindrance(search: Search, trial: TrialRecord) -> Reason | None:
         return Reason.EXPERIMENT_PAUSED
     if search.out_of_budget:
         return Reason.BUDGET_SPENT
-    return Reason.RUNG_FULL if search.ladder(trial).is_full(trial.rung) else None
+    return Reason.RUNG_FULL if search.must_wait_for_room(trial) else None
 
 
 def _decide_stop(search: Search, trial: TrialRecord, result: Result) -> Judgement:

@@ -184,6 +184,14 @@ class Search:
         """Those at rungs that are not full: the others wait until no new trial is left."""
         return [(k, entry) for k, entry in self.promotable(b) if not self.ladders[b].is_full(k)]
 
+    def must_wait_for_room(self, trial: TrialRecord) -> bool:
+        """Whether a trial that was just told waits for room at its rung, because it is full or a better one waits."""
+        ladder, k = self.ladder(trial), trial.rung
+        sources, own = self.plan.sources, ladder.entry_of(k, trial.number)
+        before = [entry for rung, entry in self.promotable(trial.bracket) if rung == k]
+        better = [entry for entry in before if entry.rank_key < own.rank_key]
+        return bool(sources and sources.bounded and (better or ladder.is_full(k)))
+
     def promotable_by_rung(self, b: int) -> list[int]:
         """How many are promotable in each rung of bracket b."""
         rungs = [k for k, _ in self.promotable(b)]

@@ -4,10 +4,14 @@
 --- @include "trials"
 --- @include "rungs"
 --- @include "top_k"
--- Whether a rung has promoted as many as it may, in the few searches that have this bound.
-local function is_full(search, bracket, rung)
+-- Whether a rung has promoted as many as it may, in the few searches that have this bound; for an `entry` that was just
+-- told also, whether a better one waits for room.
+local function is_full(search, bracket, rung, entry)
   local own = own_of(search)
-  return own and search.ladder.sources.bounded and not own.has_room(search, bracket, rung)
+  if not own or not search.ladder.sources.bounded then return false end
+  if not own.has_room(search, bracket, rung) then return true end
+  local first, member = '[' .. string.char(bracket, 255 - rung), entry and promotable_member(bracket, rung, entry)
+  return entry and redis.call('ZLEXCOUNT', PROMOTABLE, first, '(' .. member) > 0
 end
 
 -- Removes the best promotable result of the highest rung of a bracket; of one that is not full, unless `full` is true.

@@ -3,7 +3,7 @@
 -- step is O(log n). RUNGS holds all rungs one after the other: a rank within a rung begins after the sizes of those
 -- before it.
 -- Gives  rung_index, rung_length, is_top, slots, rung_prefix, before_rung, rank_of, entry_at, cutoff_key, number_of,
---        add_promotable, remove_promotable, promote, promoted_dead
+--        promotable_member, add_promotable, remove_promotable, promote, promoted_dead
 --- @include "call"
 --- @include "sort_keys"
 --- @include "trials"
