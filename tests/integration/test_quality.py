@@ -1,5 +1,6 @@
 """The measure of how good searches are, on a small table; and budgets, with workers that lose their jobs."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,19 @@ import pytest
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
-from rungway_server.simulation.quality import CASES, SEARCHES, Case, Row, bars, lines, measure, misled, model_bars
+from rungway_server.simulation.quality import (
+    CASES,
+    MODEL_CASES,
+    SEARCHES,
+    Case,
+    Figures,
+    Row,
+    bars,
+    lines,
+    measure,
+    misled,
+    model_bars,
+)
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.study import TABLE
@@ -49,7 +62,7 @@ def test_first_units_mislead_as_the_case_says(small: Table) -> None:
 
 
 def test_a_bar_that_is_missed_says_so() -> None:
-    row = Row(first_best=2.0, hits=3, rank=4.0, regret=0.1, busy=1.0)
+    row = Row(first_best=2.0, hits=3, first_top=3.0, rank=4.0, regret=0.1, busy=1.0)
     easy, pool, stream = CASES[0], CASES[5], CASES[6]
     found = {case: dict.fromkeys(SEARCHES, row) for case in (easy, pool, stream)}
     assert [bar.line().endswith("| yes |") for bar in bars(found, 8)] == [True] * 6
@@ -59,11 +72,17 @@ def test_a_bar_that_is_missed_says_so() -> None:
 
 
 def test_a_mixture_is_measured_against_draws() -> None:
-    row = Row(first_best=2.0, hits=3, rank=4.0, regret=0.1, busy=1.0)
-    found = {CASES[0]: dict.fromkeys(SEARCHES, row) | {"mixture": replace(row, first_best=1.0, rank=1.0)}}
-    found[CASES[1]] = dict.fromkeys(SEARCHES, row)
-    assert [bar.measured for bar in model_bars(found)] == [pytest.approx(0.5**0.5), 1, 0.5, 1]
-    assert model_bars({CASES[5]: found[CASES[1]]}) == []
+    run = Figures(first_best=2.0, first_top=3.0, rank=4, regret=0.1, busy=1.0)
+    gru, fashion = MODEL_CASES[0], MODEL_CASES[2]
+    found: dict[Case, dict[str, list[Figures]]] = {case: {"auto": [run], "mixture": [run]} for case in MODEL_CASES[:3]}
+    found[gru]["mixture"] = [replace(run, first_best=1.0, rank=1)]
+    found[fashion] = {"auto": [replace(run, first_best=math.inf)], "mixture": [replace(run, first_top=math.inf)]}
+    measured = [bar.measured for bar in model_bars(found, horizon=5.0)]
+    assert measured[:4] == pytest.approx([(1 / 2 * 2 / 10) ** (1 / 3), 1, (1 / 4) ** (1 / 3), 1])
+    assert measured[4:] == [3, math.inf]
+    kc1 = next(case for case in MODEL_CASES if case.task == "167181:kc1")
+    found = {kc1: {"auto": [run, run], "mixture": [run, replace(run, first_best=math.inf)]}}
+    assert [bar.measured for bar in model_bars(found, horizon=5.0)][4:] == [pytest.approx(4), 0.5]
 
 
 @pytest.mark.parametrize("name", ["random", "async_halving", "adaptive_asha", "stopping", "auto"])

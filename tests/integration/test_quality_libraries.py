@@ -52,7 +52,7 @@ def test_the_same_seed_is_the_same_search(small: Table, name: str) -> None:
 
 
 def test_bars_compare_with_the_best_library_of_each_table() -> None:
-    ours = Row(first_best=2.0, hits=3, rank=2.0, regret=0.1, busy=1.0)
+    ours = Row(first_best=2.0, hits=3, first_top=3.0, rank=2.0, regret=0.1, busy=1.0)
     quick, thorough = replace(ours, first_best=1.0, rank=4.0), replace(ours, first_best=float("inf"), rank=1.0)
     rows = {"mixture": ours, HALVING[0]: quick, HALVING[2]: thorough}
     assert [bar.measured for bar in bars({CASES[0]: rows}, 5.0)] == pytest.approx([2, 2, 2, 2])

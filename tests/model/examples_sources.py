@@ -81,9 +81,45 @@ def who_is_displaced_everywhere_waits(start: Start) -> None:
 
 
 @example
+def a_rung_that_has_promoted_enough_is_full(start: Start) -> None:
+    """Those that were promoted and overtaken count: who overtakes them waits until the rung has more results, or until
+    no new trial is left."""
+    hand = start(with_sources(async_plan(1, 4, trials=8, divisor=2), MIXTURE, least=99))
+    hand.ask(6)
+    assert [hand.told(0, 0.5), hand.told(1, 0.4)] == [WAITS, "continue promoted"]
+    assert hand.told(2, 0.3) == "pause rung_full"
+    assert hand.assigned().lease.trial == 6
+    assert hand.told(3, 0.2) == "continue promoted"
+    assert hand.assigned().lease.trial == 7
+    assert hand.told(4, 0.1) == "pause rung_full"
+    assert hand.assigned().lease.trial == 4
+
+
+@example
+def who_waits_for_room_goes_before_a_newcomer(start: Start) -> None:
+    """Room that a rung has again is for the best of those that may be promoted."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(6)
+    assert [hand.told(0, 0.5), hand.told(1, 0.4), hand.told(2, 0.1)] == [WAITS, "continue promoted", "pause rung_full"]
+    assert hand.told(3, 0.2) == "pause rung_full"
+    assert [hand.assigned().lease.trial for _ in range(2)] == [2, 6]
+
+
+@example
+def an_invalid_trial_makes_room(start: Start) -> None:
+    """A promoted trial that turns out to be invalid does not count among those that its rung has promoted."""
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand.ask(4)
+    assert [hand.told(0, 0.2), hand.told(1, 0.1), hand.passed()] == [WAITS, "continue promoted", [1, 0]]
+    hand.fail(1, Outcome.INVALID)
+    assert hand.passed() == [0, 0]
+    assert hand.told(2, 0.1) == "continue promoted"
+
+
+@example
 def an_invalid_trial_leaves_its_own_rank(start: Start) -> None:
     """What an invalid trial had among its own goes with it, and another one moves up."""
-    hand = start(with_sources(async_plan(1, 4, 8, trials=40, divisor=2), MIXTURE, least=99))
+    hand = start(with_sources(async_plan(1, 4, 8, trials=40, divisor=2), MIXTURE, least=99, bounded=False))
     hand.ask(4)
     assert [hand.told(0, 0.1), hand.told(1, 0.2), hand.told(2, 0.3)] == [WAITS, WAITS, WAITS]
     assert hand.assigned().lease.trial == 0
@@ -95,7 +131,7 @@ def an_invalid_trial_leaves_its_own_rank(start: Start) -> None:
 @example
 def an_invalid_trial_makes_no_room_among_its_own(start: Start) -> None:
     """The rung promotes no more of the sampler's trials for one that has turned out to be invalid."""
-    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99))
+    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE, least=99, bounded=False))
     hand.ask(6)
     assert [hand.told(0, 0.5), hand.told(1, 0.6), hand.assigned().lease.trial] == [WAITS, WAITS, 0]
     assert [hand.told(2, 0.4), hand.told(3, 0.3)] == ["continue promoted", "continue promoted"]

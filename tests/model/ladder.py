@@ -83,6 +83,11 @@ class Ladder:
         best = [*self.ranked(k)[: self.quota(k)], *self.own(k)[: self.own_quota(k)]]
         return sorted(set(best), key=lambda entry: entry.rank_key)
 
+    def is_full(self, k: int) -> bool:
+        """Whether rung k has promoted as many as may be promoted from it now, where that is a bound."""
+        sources = self.plan.sources
+        return bool(sources and sources.bounded and self.promoted[k] >= len(self.top_k(k)))
+
     def own(self, k: int) -> list[Entry]:
         """The sampler's entries of rung k, best first, where they are protected."""
         protects = self.plan.sources and self.plan.sources.protects

@@ -522,6 +522,36 @@ MUTANTS = (
         "-1 <",
     ),
     _mutant(
+        "an invalid one fills its rung", "include/results", "passed[at] = passed[at] - 1", "passed[at] = passed[at]"
+    ),
+    _mutant("no rung is ever full", "include/promotions", "or not search.ladder.sources.bounded then", "or true then"),
+    _mutant(
+        "a newcomer takes the room of a better one",
+        "include/promotions",
+        "return entry and redis",
+        "return nil and redis",
+    ),
+    _mutant(
+        "a full rung promotes at once",
+        "include/rung_decisions",
+        "or is_full(search, bracket, rung, entry) and",
+        "or false and",
+    ),
+    _mutant(
+        "a full rung promotes before new trials",
+        "include/promotions",
+        "until full or not is_full(",
+        "until true or not is_full(",
+    ),
+    _mutant("a full rung never promotes", "include/next_work", "return pick(search, last_entry, true)", "return nil"),
+    _mutant(
+        "the own ones make no more room",
+        "include/protect",
+        "quota + math.max(0, own_slots(",
+        "quota + math.min(0, own_slots(",
+    ),
+    _mutant("those in both top-ks count twice", "include/protect", "bracket, rung) - in_both)", "bracket, rung))"),
+    _mutant(
         "nobody enters the top among the own",
         "include/results",
         "after_adding(search, bracket, rung, own.entry,",

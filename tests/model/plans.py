@@ -37,10 +37,12 @@ def auto_plan(
     return replace(plan, entries=entries, go_on=go_on, blind=blind, budget=budget, budget_ms=budget_ms)
 
 
-def with_sources(plan: Plan, proposals: Proposals, least: int = 2) -> Plan:
-    """The plan with sources of configurations, of which models need so many results of a rung."""
+def with_sources(plan: Plan, proposals: Proposals, least: int = 2, bounded: bool = True) -> Plan:
+    """The plan with sources of configurations, of which models need so many results of a rung; not `bounded`: as in
+    mixtures from before there were full rungs."""
     sources = sources_of(proposals, 1, may_protect=plan.rule is ASYNC and plan.form is PROMOTE)
-    return replace(plan, sources=replace(sources, least=0 if proposals is Proposals.EXTERNAL else least))
+    least = 0 if proposals is Proposals.EXTERNAL else least
+    return replace(plan, sources=replace(sources, least=least, bounded=sources.bounded and bounded))
 
 
 def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
@@ -102,7 +104,7 @@ def autos(draw: st.DrawFn) -> Plan:
 def plans(draw: st.DrawFn) -> Plan:
     """A plan of one to three brackets of one to four rungs, perhaps with sources."""
     plan, proposals = draw(_plans()), draw(st.sampled_from([None, None, None, *SEVERAL]))
-    return with_sources(plan, proposals, draw(st.integers(1, 4))) if proposals else plan
+    return with_sources(plan, proposals, draw(st.integers(1, 4)), draw(st.booleans())) if proposals else plan
 
 
 @st.composite

@@ -33,6 +33,7 @@ from rungway_server.domain.errors import InvalidInput, UnknownTrial, WrongState
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import EXTERNAL
 from tests.model.finite import Finite
+from tests.model.ladder import Entry
 from tests.model.records import Remembered, ReplyMemory, TrialRecord
 from tests.model.replies import end_trial, release_lease, take_result
 from tests.model.search import Search, explain, explain_new, explain_requeued
@@ -172,18 +173,28 @@ class ReferenceModel:
             trial = search.trials[search.requeued.pop(0)]
             return trial, explain_requeued(search, trial)
         for b in search.brackets_by_share():
-            while promotable := search.promotable(b):
-                _, entry = promotable[0]
-                trial = search.trials[entry.trial]
-                if standing := search.promote(trial, entry):
-                    return trial, explain(Reason.PROMOTED, trial, standing)
+            if promoted := self._promoted(b, search.promotable_with_room):
+                return promoted
             if search.room(b) > 0:
                 reason = Reason.ENQUEUED if search.enqueued else Reason.NEW_TRIAL
                 trial = search.new_trial(b, now_ms)
                 return trial, explain_new(search, trial, reason)
+        for b in search.brackets_by_share():
+            if promoted := self._promoted(b, search.promotable):
+                return promoted
         if found := search.go_on():
             trial, why = found
             return (trial, why) if why else self._next_trial(now_ms)
+        return None
+
+    def _promoted(
+        self, b: int, promotable: Callable[[int], list[tuple[int, Entry]]]
+    ) -> tuple[TrialRecord, Explanation] | None:
+        while found := promotable(b):
+            _, entry = found[0]
+            trial = self.search.trials[entry.trial]
+            if standing := self.search.promote(trial, entry):
+                return trial, explain(Reason.PROMOTED, trial, standing)
         return None
 
     # Telling.

@@ -85,7 +85,7 @@ def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judge
             return _end(search, trial, TrialState.COMPLETED, Decision.STOP, Reason.FINISHED, standing)
         if not standing.in_top_k:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, Reason.NOT_PROMOTED, standing)
-        if (hindrance := _hindrance(search)) and not result.finished:
+        if (hindrance := _hindrance(search, trial)) and not result.finished:
             return _end(search, trial, TrialState.PAUSED, Decision.PAUSE, hindrance, standing)
         search.enter_next_rung(trial)
     search.spend(trial, ladder.length(trial.rung) - trial.to_length)
@@ -93,11 +93,13 @@ def _decide_promote(search: Search, trial: TrialRecord, result: Result) -> Judge
     return _go_on(trial, standing)
 
 
-def _hindrance(search: Search) -> Reason | None:
-    """Why nobody is promoted at once."""
+def _hindrance(search: Search, trial: TrialRecord) -> Reason | None:
+    """Why the trial is not promoted at once."""
     if search.state is State.PAUSED:
         return Reason.EXPERIMENT_PAUSED
-    return Reason.BUDGET_SPENT if search.out_of_budget else None
+    if search.out_of_budget:
+        return Reason.BUDGET_SPENT
+    return Reason.RUNG_FULL if search.must_wait_for_room(trial) else None
 
 
 def _decide_stop(search: Search, trial: TrialRecord, result: Result) -> Judgement:

@@ -181,6 +181,18 @@ class Search:
             if self.trials[entry.trial].rung == k and not self.trials[entry.trial].ended
         ]
 
+    def promotable_with_room(self, b: int) -> list[tuple[int, Entry]]:
+        """Those at rungs that are not full: the others wait until no new trial is left."""
+        return [(k, entry) for k, entry in self.promotable(b) if not self.ladders[b].is_full(k)]
+
+    def must_wait_for_room(self, trial: TrialRecord) -> bool:
+        """Whether a trial that was just told waits for room at its rung, because it is full or a better one waits."""
+        ladder, k = self.ladder(trial), trial.rung
+        sources, own = self.plan.sources, ladder.entry_of(k, trial.number)
+        before = [entry for rung, entry in self.promotable(trial.bracket) if rung == k]
+        better = [entry for entry in before if entry.rank_key < own.rank_key]
+        return bool(sources and sources.bounded and (better or ladder.is_full(k)))
+
     def promotable_by_rung(self, b: int) -> list[int]:
         """How many are promotable in each rung of bracket b."""
         rungs = [k for k, _ in self.promotable(b)]
@@ -253,6 +265,9 @@ class Search:
         if self.points:
             self.enqueued = self.points.without_invalid(self.trials, self.enqueued)
         ladder = self.ladder(trial)
+        if self.plan.sources and self.plan.sources.bounded:
+            for k in range(trial.rung):
+                ladder.promoted[k] -= ladder.compared(k, trial.number)
         ladder.remove(trial.number)
         if not self.stops:
             for _ in ladder.rungs:
@@ -372,7 +387,9 @@ class Search:
         """What an ask for so many finds lacking in the stock is proposed before it hands out anything."""
         brackets = range(len(self.ladders))
         new = min(count, sum(map(self.room, brackets)))
-        new = min(new, count - len(self.requeued) - sum(len(self.promotable(b)) for b in brackets))
+        bounded = self.plan.sources is not None and self.plan.sources.bounded
+        promotable = 0 if bounded else sum(len(self.promotable(b)) for b in brackets)
+        new = min(new, count - len(self.requeued) - promotable)
         new -= len(self.enqueued)
         if cap := self.plan.max_concurrent_trials:
             new = min(new, cap - len(self.deadlines))

@@ -116,6 +116,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The result is in the top-k of its rung among the trials of the sampler alone: the trial is promoted. Only in a search
     with learned sources; rank, rung_size, quota and cutoff are those among these trials.
     """
+    REASON_RUNG_FULL: _Reason.ValueType  # 27
+    """The result may be promoted, but its rung has promoted as many as may be; some of those were overtaken later. The
+    trial waits, and may be promoted later. Only in a search with learned sources.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -175,6 +179,10 @@ REASON_BUDGET_SPENT: Reason.ValueType  # 25
 REASON_PROMOTED_AMONG_OWN: Reason.ValueType  # 26
 """The result is in the top-k of its rung among the trials of the sampler alone: the trial is promoted. Only in a search
 with learned sources; rank, rung_size, quota and cutoff are those among these trials.
+"""
+REASON_RUNG_FULL: Reason.ValueType  # 27
+"""The result may be promoted, but its rung has promoted as many as may be; some of those were overtaken later. The
+trial waits, and may be promoted later. Only in a search with learned sources.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     BLIND = "blind"
     BUDGET_SPENT = "budget_spent"
     PROMOTED_AMONG_OWN = "promoted_among_own"
+    RUNG_FULL = "rung_full"
 
 
 class Entry(NamedTuple):

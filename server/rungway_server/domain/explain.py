@@ -33,6 +33,7 @@ _AT_RUNG = {
     Reason.GOING_ON: "no new trial is left, so the best that waits goes on",
     Reason.BLIND: "no new trial is left, so one that waits, drawn evenly, goes on",
     Reason.BUDGET_SPENT: "waits, for the budget of the search is spent",
+    Reason.RUNG_FULL: "waits, for its rung has promoted as many before",
 }
 
 

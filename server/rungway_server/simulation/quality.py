@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from statistics import fmean, median_high
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.service.experiments import plan_search
+from rungway_server.simulation.curves import BadCurves
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
@@ -42,8 +44,10 @@ SEARCHES: Mapping[str, Mapping[str, object]] = {
 }
 """What is compared. Ray Tune's rule is played by the stopping form of async_halving, which is nearest to it. kde is
 `ASHA` with the proposals of BOHB; bohb has those and the brackets of Hyperband, once."""
-BUDGET, LEAST_TIME = 100, 3
-"""Full trainings of all workers together, and the least time (R)."""
+WITH_MODELS = ("auto", "mixture", "forest", "kde", "bohb")
+"""What is compared where models are (`--models`), on `MODEL_CASES`."""
+BUDGET, MODEL_BUDGET, LEAST_TIME = 100, 40, 3
+"""Full trainings of all workers together, the same where models are compared, and the least time (R)."""
 WITHOUT_END = 200_000
 """Trials of a stream: more than any search starts."""
 FOLDER = Path("examples/curves")
@@ -53,6 +57,9 @@ _BEST, _TOP = 0.01, 0.001
 _MISLED = 9
 """Units whose results tell nothing in the streams."""
 _GRU, _LSTM = "imdb_patch32_GRU64_avg_bs128", "imdb_patch32_LSTM128_bs128"
+_KC1, _FASHION = "167181:kc1", "189908:Fashion-MNIST"
+_FIRST_TOP = {_GRU: 3.7, _FASHION: 4.2}
+"""Bars of the time until one of the best 0.1 % was there (R)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +85,25 @@ class Case:
 CASES = (
     Case("taskset_a.npz", _GRU),
     Case("taskset_a.npz", _LSTM),
-    Case("lcbench_sur_a.npz", "189908:Fashion-MNIST"),
+    Case("lcbench_sur_a.npz", _FASHION),
     Case("lcbench_sur_a.npz", "126025:adult"),
     Case("digits_mlp.npz"),
     Case("algoperf_ogbg.npz", easy=False),
     Case("taskset_a.npz", _GRU, False, True, reversed_units=_MISLED),
-    Case("lcbench_sur_a.npz", "189908:Fashion-MNIST", False, True, noise_units=_MISLED),
+    Case("lcbench_sur_a.npz", _FASHION, False, True, noise_units=_MISLED),
 )
+MODEL_CASES = (
+    *(case for case in CASES if not case.stream),
+    Case("taskset_a.npz", "imdb_patch128_LSTM128_avg_bs64"),
+    Case("taskset_a.npz", "imdb_patch128_LSTM128_embed128_bs64"),
+    Case("taskset_a.npz", "imdb_patch32_IRNN64_relu_last_bs128"),
+    Case("taskset_a.npz", "imdb_patch32_VRNN64_relu_avg_bs128"),
+    Case("lcbench_sur_a.npz", "7593:covertype"),
+    Case("lcbench_sur_a.npz", _KC1),
+    Case("deepobs_cifar10_3c3d.npz"),
+    Case("deepobs_fmnist_2c2d.npz"),
+)
+"""Fourteen tables, all pools: the tasks of `CASES` and further ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +239,10 @@ class Row:
 
     first_best: float
     hits: int
+    first_top: float
     rank: float
     regret: float
     busy: float
-    first_top: float = math.inf
     cpu_ms: float = 0.0
 
     @classmethod
@@ -232,10 +251,10 @@ class Row:
         return cls(
             first_best=median_high(run.first_best for run in runs),
             hits=sum(math.isfinite(run.first_best) for run in runs),
+            first_top=median_high(run.first_top for run in runs),
             rank=geometric(run.rank for run in runs),
             regret=fmean(run.regret for run in runs),
             busy=fmean(run.busy for run in runs),
-            first_top=median_high(run.first_top for run in runs),
             cpu_ms=fmean(run.cpu_ms for run in runs),
         )
 
@@ -297,20 +316,28 @@ def bars(found: Mapping[Case, Mapping[str, Row]], workers: int) -> list[Bar]:
     return wanted
 
 
-def model_bars(found: Mapping[Case, Mapping[str, Row]]) -> list[Bar]:
-    """The bars of a mixture of proposals beside draws alone, over the cases whose early results tell."""
-    easy = [rows for case, rows in found.items() if case.easy]
-    times = [rows["mixture"].first_best / rows["auto"].first_best for rows in easy]
-    times = [ratio for ratio in times if math.isfinite(ratio)]
-    ranks = [rows["mixture"].rank / rows["auto"].rank for rows in easy]
-    if not times:
-        return []
-    return [
-        Bar("time to the best 1 %, mixture to auto: geometric mean", 0.9, geometric(times)),
-        Bar("the same: worst table", 1.15, max(times)),
-        Bar("rank at the end, mixture to auto: geometric mean", 0.7, geometric(ranks)),
-        Bar("the same: worst table", 1.25, max(ranks)),
+def model_bars(found: Mapping[Case, Mapping[str, Sequence[Figures]]], horizon: float) -> list[Bar]:
+    """The bars of a mixture of proposals beside draws alone. Ratios are taken seed by seed, with "never" as twice the
+    time that there was: `horizon` (R)."""
+    times, ranks = dict[Case, float](), dict[Case, float]()
+    for case, runs in found.items():
+        pairs = [*zip(runs["mixture"], runs["auto"], strict=True)]
+        times[case] = geometric(min(a.first_best, 2 * horizon) / min(b.first_best, 2 * horizon) for a, b in pairs)
+        ranks[case] = geometric(a.rank / b.rank for a, b in pairs)
+    wanted = [
+        Bar("time to the best 1 %, mixture to auto: geometric mean", 0.9, geometric(times.values())),
+        Bar("the same: worst table", 1.15, max(times.values())),
+        Bar("rank at the end, mixture to auto: geometric mean", 0.7, geometric(ranks.values())),
+        Bar("the same: worst table", 1.25, max(ranks.values())),
     ]
+    for case, runs in found.items():
+        row = Row.of(runs["mixture"])
+        if case.task in _FIRST_TOP:
+            wanted.append(Bar(f"time to the best 0.1 %: {case.name}", _FIRST_TOP[case.task], row.first_top))
+        if case.task == _KC1:
+            wanted.append(Bar(f"rank at the end: {case.name}", 4, row.rank))
+            wanted.append(Bar(f"share of the seeds without the best 1 %: {case.name}", 0.1, 1 - row.hits / len(pairs)))
+    return wanted
 
 
 def lines(found: Mapping[Case, Mapping[str, Row]]) -> Iterable[str]:
@@ -334,34 +361,43 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help=f"{LONG} seeds instead of {SHORT}")
     parser.add_argument("--seeds", type=int, help="how many, instead of either")
     parser.add_argument("--workers", type=int, default=8, help="that train at the same time")
-    parser.add_argument("--budget", type=int, default=BUDGET, help="full trainings of all workers together")
+    parser.add_argument("--budget", type=int, help="full trainings of all workers together")
     parser.add_argument("--only", default="", help="cases with this in their name")
-    parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), default=list(SEARCHES), help="these alone")
+    parser.add_argument("--models", action="store_true", help=f"{', '.join(WITH_MODELS)} on {len(MODEL_CASES)} tables")
+    parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), help="these alone")
     chosen = parser.parse_args()
     began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
-    files = {case: file_of(case, [FOLDER, *(chosen.curves or ())]) for case in CASES if chosen.only in case.name}
-    found: dict[Case, dict[str, Row]] = {}
+    searches = chosen.searches or (WITH_MODELS if chosen.models else [*SEARCHES])
+    budget = chosen.budget or (MODEL_BUDGET if chosen.models else BUDGET)
+    folders = [FOLDER, *(chosen.curves or ())]
+    cases = [case for case in (MODEL_CASES if chosen.models else CASES) if chosen.only in case.name]
+    files = {case: file_of(case, folders) for case in cases}
+    found: dict[Case, dict[str, list[Figures]]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         for case, file in files.items():
             if file:
-                runs = list(
-                    pool.map(partial(play, case, file, chosen.workers, chosen.budget, chosen.searches), range(seeds))
-                )
-                found[case] = {name: Row.of([run[name] for run in runs]) for name in chosen.searches}
+                runs = list(pool.map(partial(play, case, file, chosen.workers, budget, searches), range(seeds)))
+                found[case] = {name: [run[name] for run in runs] for name in searches}
                 print(f"{case.name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    print(*lines(found), "", sep="\n")
-    if len(chosen.searches) == len(SEARCHES):
+    rows = {case: {name: Row.of(runs) for name, runs in by_name.items()} for case, by_name in found.items()}
+    print(*lines(rows), "", sep="\n")
+    wanted = bars(rows, chosen.workers) if len(searches) == len(SEARCHES) else []
+    if found and chosen.models and {"auto", "mixture"} <= set(searches):
+        wanted += model_bars(found, max(budget / chosen.workers, LEAST_TIME))
+    if wanted:
         print("| bar | wanted at most | measured | met |", "|---|---:|---:|---|", sep="\n")
-        print(*(bar.line() for bar in [*bars(found, chosen.workers), *model_bars(found)]), sep="\n")
-    absent = sorted({case.file for case, file in files.items() if not file})
-    print(
-        f"\n{chosen.workers} workers, {chosen.budget} R, {seeds} seeds. Not at hand: {', '.join(absent) or 'nothing'}."
-    )
+        print(*(bar.line() for bar in wanted), sep="\n")
+    absent = sorted({case.name for case, file in files.items() if not file})
+    print(f"\n{chosen.workers} workers, {budget} R, {seeds} seeds. Not at hand: {'; '.join(absent) or 'nothing'}.")
 
 
 def file_of(case: Case, folders: Sequence[Path]) -> Path | None:
-    """The table of a case; None where it is in none of these folders."""
-    return next((file for folder in folders if (file := folder / case.file).is_file()), None)
+    """The file of a case's table; None where none of these folders has it."""
+    for folder in folders:
+        with suppress(BadCurves):
+            read_table(folder / case.file, case.task)
+            return folder / case.file
+    return None
 
 
 if __name__ == "__main__":

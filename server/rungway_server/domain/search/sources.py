@@ -52,7 +52,8 @@ class Sources:
     They get them from the moment on at which a rung has `least` results; before it, all trials are those of the pure
     source. `learns`: the shares are those of the training, and follow the best results of the top rung; otherwise they
     are those of the new trials, and stay. `protects`: a trial of the pure source is also promoted by its rank among
-    those of the pure source.
+    those of the pure source. `bounded`: while there are new trials, a rung promotes no more than may be promoted from
+    it at one time; searches from before this rule have no such bound.
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class Sources:
     least: int
     learns: bool = False
     protects: bool = False
+    bounded: bool = False
 
 
 def sources_of(proposals: Proposals, searched: int, *, may_protect: bool) -> Sources:
@@ -68,4 +70,5 @@ def sources_of(proposals: Proposals, searched: int, *, may_protect: bool) -> Sou
     others = [round(PARTS * share) for share in [*shares.values()][1:]]
     least = {Proposals.KDE: searched + 1, Proposals.EXTERNAL: 0}.get(proposals, max(LEAST_RESULTS, searched + 2))
     mixes = proposals is Proposals.MIXTURE
-    return Sources(tuple(shares), (PARTS - sum(others), *others), least, mixes, mixes and may_protect)
+    protects = mixes and may_protect
+    return Sources(tuple(shares), (PARTS - sum(others), *others), least, mixes, protects, protects)

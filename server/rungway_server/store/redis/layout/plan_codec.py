@@ -49,6 +49,8 @@ def _plain(value: Any) -> Any:
     """A value as JSON gives it back."""
     if isinstance(value, Sources):
         value = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        if not value["bounded"]:  # as in plans from before it
+            del value["bounded"]
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -78,7 +80,7 @@ def plan_from_json(text: str | bytes) -> Plan:
 def _later_value(name: str, value: Any) -> Any:
     if name == "sources":
         names, shares = tuple(value["names"]), tuple(value["shares"])
-        return Sources(names, shares, value["least"], value["learns"], value["protects"])
+        return Sources(names, shares, value["least"], value["learns"], value["protects"], value.get("bounded", False))
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -294,7 +294,9 @@ _SOURCES = fields(
         "least": _count,
         "learns": truth,
         "protects": truth,
-    }
+        "bounded": truth,
+    },
+    may_lack=("bounded",),
 )
 _STOCK = fields({name: number(0, ranges.MOST) for name in ("used", "filled", "drawn", "made", "revision")})
 _SHARED = fields(

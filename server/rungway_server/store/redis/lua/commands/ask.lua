@@ -73,8 +73,10 @@ if lacking > 0 then
   save(search)
   return { 'suggest', progress.proposed, lacking }
 end
-new = math.min(new, count - search.requeued - search.promotable) - search.enqueued
-local missing = search.ladder.sources and ARGV[9] == '' and proposals_missing(search, new)
+local sources, promotable = search.ladder.sources, search.promotable
+if sources and sources.bounded then promotable = 0 end -- perhaps all of them are at rungs that are full
+new = math.min(new, count - search.requeued - promotable) - search.enqueued
+local missing = sources and ARGV[9] == '' and proposals_missing(search, new)
 if missing then
   save(search)
   return { 'propose', unpack(missing) }

@@ -9,6 +9,7 @@
 --- @include "suggestions"
 --- @include "budget"
 --- @include "waiting"
+--- @include "promotions"
 -- Of the brackets not yet tried, the one with the smallest share of its concurrency in use; among equals the one that
 -- stops most trials. nil when all were tried.
 local function next_bracket(search, tried)
@@ -63,8 +64,8 @@ local function let_go_on(search)
 end
 
 -- Returns trial number, record and explanation; nil when there is nothing to hand out, or the next entry would be
--- `last_entry`.
-local function pick(search, last_entry)
+-- `last_entry`. Rungs that are full promote after the last new trial: `full` is true then.
+local function pick(search, last_entry, full)
   if search.requeued > 0 then
     local number = redis.call('LPOP', REQUEUED)
     search.requeued, search.changed = search.requeued - 1, true
@@ -75,7 +76,7 @@ local function pick(search, last_entry)
   while bracket do
     repeat
       if search.progress.next_entry >= last_entry then return nil end
-      local number, trial, why = pop_promotable(search, bracket)
+      local number, trial, why = pop_promotable(search, bracket, full)
       if number then
         end_waiting(search, number, trial)
         promote(search, trial)
@@ -87,14 +88,14 @@ local function pick(search, last_entry)
     tried[bracket] = true
     bracket = next_bracket(search, tried)
   end
+  if search.promotable > 0 and not full then return pick(search, last_entry, true) end
   if (search.waiting or 0) == 0 then return nil end
   local number, trial, why = let_go_on(search)
   if number and not why then return pick(search, last_entry) end
   return number, trial, why
 end
 
--- Adds assignments to an answer until it has `most` items, or much was done. Returns the reason when there is no more
--- to hand out.
+-- Adds assignments to an answer until it has `most` items, or much was done. Returns why there is no more.
 local function hand_out(search, answer, most, worker)
   local bytes, last_entry = 0, search.progress.next_entry + ENTRIES_AT_ONCE
   while #answer < most and bytes < BYTES_AT_ONCE do

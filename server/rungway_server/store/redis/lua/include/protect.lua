@@ -2,7 +2,7 @@
 -- those of the sampler, as if no model had proposed. So models that the lower rungs mislead cannot shut them out of the
 -- upper ones. RUNGS has the results of these trials a second time, behind all rungs: bracket + 128 (1 byte), rung
 -- (1 byte), entry; `counts.sources.sizes` has how many there are in each rung.
--- Gives  own_entry, change_own, stays_up, own_numbers
+-- Gives  own_entry, change_own, stays_up, has_room, own_numbers
 --- @include "call"
 --- @include "sort_keys"
 --- @include "origins"
@@ -52,6 +52,19 @@ local function stays_up(search, bracket, rung, entry)
   if rank < slots(search, bracket, rung, size) then return true end
   return source_in(entry) == Source.sampler
     and own_rank(search, bracket, rung, entry) < own_slots(search, bracket, rung)
+end
+
+-- Whether a rung has promoted fewer than are in its top-k and in that of the own ones, each counted once. Results come in
+-- any order, so some were promoted that better ones have overtaken since: these count here, too.
+local function has_room(search, bracket, rung)
+  local at = rung_index(search, bracket, rung)
+  local passed, quota = search.counts.passed[at], slots(search, bracket, rung, search.counts.sizes[at])
+  if passed < quota then return true end
+  local last, in_both = entry_at(search, bracket, rung, quota - 1), 0
+  if last then
+    in_both = own_rank(search, bracket, rung, last) + (source_in(last) == Source.sampler and 1 or 0)
+  end
+  return passed < quota + math.max(0, own_slots(search, bracket, rung) - in_both)
 end
 
 -- The numbers of a promotion by the rank among the own ones.

@@ -101,10 +101,14 @@ local function remove_result(search, bracket, rung, entry)
   if place then after_removing(search, bracket, rung, own.entry, place, own_before, own_after, enter_top) end
 end
 
--- Removes every result of an invalid trial. It has none below the rung it entered at.
+-- Removes every result of an invalid trial. It has none below the rung it entered at. Where rungs may be full, its
+-- promotions make room.
 local function remove_results(search, number, trial)
+  local sources, passed = search.ladder.sources, search.counts.passed
   for i, stamp in ipairs(trial.entries) do
     if stamp ~= '' then remove_result(search, trial.bracket, i - 1, stamp .. struct.pack('>I4', number)) end
+    local at = rung_index(search, trial.bracket, i - 1)
+    if stamp ~= '' and i <= trial.rung and sources and sources.bounded then passed[at] = passed[at] - 1 end
   end
   trial.entries, trial.changed, search.changed = {}, true, true
 end

@@ -6,6 +6,7 @@
 --- @include "leases"
 --- @include "events"
 --- @include "rungs"
+--- @include "promotions"
 --- @include "results"
 --- @include "stopping"
 --- @include "replies"
@@ -23,9 +24,9 @@ local function target_reached(search, number, trial, report)
 end
 
 -- Why a result in the top-k is not promoted under the same lease; false when nothing hinders that.
-local function hindrance(search)
+local function hindrance(search, bracket, rung, entry)
   if search.progress.state == ExperimentState.paused then return Reason.experiment_paused end
-  return out_of_budget(search) and Reason.budget_spent
+  return out_of_budget(search) and Reason.budget_spent or is_full(search, bracket, rung, entry) and Reason.rung_full
 end
 
 -- Promotion form: at its rung a trial is promoted at once, under the same lease, or pauses; one whose training is over
@@ -36,13 +37,12 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
   repeat
     numbers, in_top, entry, reason = add_result(search, bracket, trial.rung, number, trial, report.key)
     if is_top(search, bracket, trial.rung) then
-      local why = with_reason(Reason.completed, numbers)
-      return finish(search, number, trial, TrialState.completed, Decision.stop, why)
+      return finish(search, number, trial, TrialState.completed, Decision.stop, with_reason(Reason.completed, numbers))
     elseif not in_top and training_over then
       mark_finished(search, trial)
       return finish(search, number, trial, TrialState.completed, Decision.stop, with_reason(Reason.finished, numbers))
     end
-    local hindered = not training_over and in_top and hindrance(search)
+    local hindered = not training_over and in_top and hindrance(search, bracket, trial.rung, entry)
     if hindered then add_promotable(search, bracket, trial.rung, entry) end
     if hindered or not in_top then
       keep_waiting(search, number, trial)

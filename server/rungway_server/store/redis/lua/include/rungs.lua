@@ -3,7 +3,7 @@
 -- step is O(log n). RUNGS holds all rungs one after the other: a rank within a rung begins after the sizes of those
 -- before it.
 -- Gives  rung_index, rung_length, is_top, slots, rung_prefix, before_rung, rank_of, entry_at, cutoff_key, number_of,
---        add_promotable, remove_promotable, pop_promotable, promote, promoted_dead
+--        promotable_member, add_promotable, remove_promotable, promote, promoted_dead
 --- @include "call"
 --- @include "sort_keys"
 --- @include "trials"
@@ -63,29 +63,6 @@ end
 local function remove_promotable(search, bracket, rung, entry)
   if not entry then return end
   search.promotable = search.promotable - redis.call('ZREM', PROMOTABLE, promotable_member(bracket, rung, entry))
-end
-
--- In few searches trials are also promoted by another rank.
-local function why_promoted_among_own(search, bracket, rung, entry)
---- @include "protect"
-  return { Reason.promoted_among_own, unpack(own_numbers(search, bracket, rung, entry)) }
-end
-
--- Removes the best promotable result of the highest rung of a bracket. Returns trial number, record and explanation;
--- nil when there is none.
-local function pop_promotable(search, bracket)
-  if search.promotable == 0 then return nil end
-  local first, last = '[' .. string.char(bracket), '(' .. string.char(bracket + 1)
-  local member = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
-  if not member then return nil end
-  local rung, entry = 255 - member:byte(2), member:sub(3)
-  local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
-  local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
-  local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
-  local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
-  if rank >= quota and search.ladder.sources then why = why_promoted_among_own(search, bracket, rung, entry) end
-  remove_promotable(search, bracket, rung, entry)
-  return number, trial, why
 end
 
 -- The trial trains towards the next rung from here on.

@@ -112,11 +112,14 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
 
 
 def promotions_are_counted(snapshot: Snapshot) -> Iterator[str]:
-    """The count of promotions from a rung is the number of trials above it that were compared there."""
+    """The count of promotions from a rung is the number of trials above it that were compared there; where rungs
+    may be full, without invalid ones."""
     assert snapshot.plan is not None
+    bounded = snapshot.plan.sources is not None and snapshot.plan.sources.bounded
     if snapshot.plan.blind and any(trial.state == "invalid" for trial in snapshot.trials.values()):
         return  # where an invalid one was compared is not known any more
-    above = Counter((trial.bracket, k) for trial in snapshot.trials.values() for k in _passed(trial))
+    counting = (trial for trial in snapshot.trials.values() if not (bounded and trial.state == "invalid"))
+    above = Counter((trial.bracket, k) for trial in counting for k in _passed(trial))
     for (b, k), counted in zip(snapshot.rungs, snapshot.progress["passed"], strict=True):
         if counted != above[b, k]:
             yield f"rung {b}:{k}: {counted} are counted as promoted, {above[b, k]} trials are above"
@@ -129,7 +132,7 @@ def _passed(trial: TrialRecord) -> Iterator[int]:
     yield from (k for k in range(trial.rung) if (k >= first if gone else trial.entries[k]))
 
 
-_PROMOTED = ("promoted", "promoted_among_own", "experiment_paused", "budget_spent")
+_PROMOTED = ("promoted", "promoted_among_own", "experiment_paused", "budget_spent", "rung_full")
 
 
 def no_rung_promotes_beyond_its_quota(snapshot: Snapshot) -> Iterator[str]:
