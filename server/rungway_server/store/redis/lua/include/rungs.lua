@@ -6,7 +6,6 @@
 --        promotable_member, add_promotable, remove_promotable, promote, promoted_dead
 --- @include "call"
 --- @include "sort_keys"
---- @include "trials"
 -- The index of a rung in lists that have one item for each rung of each bracket.
 local function rung_index(search, bracket, rung) return search.ladder.first[bracket + 1] + rung end
 
