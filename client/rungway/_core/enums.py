@@ -57,6 +57,7 @@ class Reason(StrEnum):
     BLIND = "blind"
     BUDGET_SPENT = "budget_spent"
     PROMOTED_AMONG_OWN = "promoted_among_own"
+    OUTRANKED = "outranked"
 
 
 class Outcome(StrEnum):

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     BLIND = "blind"
     BUDGET_SPENT = "budget_spent"
     PROMOTED_AMONG_OWN = "promoted_among_own"
+    OUTRANKED = "outranked"
 
 
 class Entry(NamedTuple):
@@ -85,6 +86,14 @@ class Proposal(NamedTuple):
     turn: str
     revision: int = 0
     sources: tuple[SourceShare, ...] = ()
+
+
+class Objectives(NamedTuple):
+    """What a result ranks by in a search with several objectives, or with constraints on outcomes: the value of each by
+    its metric, and the violation of the constraints. Without values, it is infinite and the result ranks last."""
+
+    values: Mapping[str, float]
+    violation: float = 0.0
 
 
 class Stock(NamedTuple):
@@ -179,7 +188,8 @@ class Explanation(NamedTuple):
     metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
     numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
     `entries`, of a new trial that could enter at any rung: what was known of each when it entered at `rung`.
-    `proposal`, of a new trial of a search with several sources of configurations.
+    `proposal`, of a new trial of a search with several sources of configurations. `front`, where results rank by
+    fronts: that of the result, from 0; the size is that of what was compared, and there is no cut-off.
     """
 
     reason: Reason
@@ -192,6 +202,7 @@ class Explanation(NamedTuple):
     parent: int | None = None
     entries: tuple[Entry, ...] = ()
     proposal: Proposal | None = None
+    front: int | None = None
 
 
 class Assignment(NamedTuple):
@@ -338,6 +349,8 @@ class TrialView:
     best_checkpoint: str = ""
     source: str = ""
     """Of its configuration, in a search with several sources."""
+    objectives: Objectives | None = None
+    """How its last report ranks, in a search with several objectives or constraints on outcomes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ class RedisReads:
                 points = await self._curve(ref, known, fields.pop(), fields) if curve else ()
                 sources = known.definition.plan.sources is not None
                 unpack = known.configurations.unpack
-                views.append(read_trial(fields, known.smaller_is_better, unpack, points, sources=sources))
+                searcher = known.definition.config.searcher
+                views.append(read_trial(fields, searcher, unpack, points, sources=sources))
         return views
 
     async def _curve(

@@ -9,6 +9,19 @@
 --- @include "rungs"
 local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
+-- In few searches results rank by fronts. Made when it is needed.
+local function best_in_fronts_of(search, k, most)
+--- @include "objectives"
+  return best_members(search, 0, k, most)
+end
+
+-- The best results of a rung, as RUNGS has them.
+local function best_results(search, k, most)
+  if search.ladder.objectives then return best_in_fronts_of(search, k, most) end
+  local first = before_rung(search, 0, k)
+  return redis.call('ZRANGE', RUNGS, first, first + most - 1)
+end
+
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
 -- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
 local function credits(search)
@@ -20,8 +33,7 @@ local function credits(search)
   if best < 2 then return nil end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
   for rank = 1, best do weights = weights + 1 / math.sqrt(rank) end
-  local first = before_rung(search, 0, k)
-  for rank, member in ipairs(redis.call('ZRANGE', RUNGS, first, first + best - 1)) do
+  for rank, member in ipairs(best_results(search, k, best)) do
     local s = entry_of(member:byte(15)) + 1
     if member:sub(3, 10) ~= DEAD then credit[s] = credit[s] + best / weights / math.sqrt(rank) end
   end

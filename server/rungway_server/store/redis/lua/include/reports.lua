@@ -78,6 +78,7 @@ end
 local function add_report(search, number, trial, report)
   add_point(number, trial, report)
   if report.further then search.add_further(number, trial.points - 1, report.further) end
+  if report.objectives then trial.objectives = report.objectives end
   note_best(search, number, trial, report)
   search.progress.trained = search.progress.trained + report.length - trial.length
   note_progress(trial, report.length)

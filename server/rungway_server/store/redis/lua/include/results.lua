@@ -56,10 +56,18 @@ local function end_round(search, bracket, rung, newcomer, top)
   end
 end
 
+-- Whether rungs rank by fronts, as in few searches.
+local function with_fronts(search)
+--- @include "objectives"
+  if search.ladder.objectives then search.fronts = search.fronts or { put = put_result, take = take_result } end
+  return search.fronts
+end
+
 -- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
--- top-k, its entry, and the reason if it is promoted. The numbers: bracket, rung, rank, results of the rung, quota,
--- sort key of the cut-off.
+-- top-k, its entry, and the reason of being promoted or not. The numbers: bracket, rung, rank, results of the rung,
+-- quota, sort key of the cut-off.
 add_result = function(search, bracket, rung, number, trial, key)
+  if with_fronts(search) then return search.fronts.put(search, bracket, rung, number, trial, key, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
   if trial.origin then stamp = stamp .. string.char(trial.origin) end
@@ -84,10 +92,11 @@ add_result = function(search, bracket, rung, number, trial, key)
       return own.numbers(search, bracket, rung, entry), true, entry, Reason.promoted_among_own
     end
   end
-  return numbers, rank < after, entry, Reason.promoted
+  return numbers, rank < after, entry, rank < after and Reason.promoted or Reason.not_promoted
 end
 
 local function remove_result(search, bracket, rung, entry)
+  if with_fronts(search) then return search.fronts.take(search, bracket, rung, entry, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
   local rank = rank_of(search, bracket, rung, member)

@@ -65,9 +65,11 @@ local function remove_promotable(search, bracket, rung, entry)
   search.promotable = search.promotable - redis.call('ZREM', PROMOTABLE, promotable_member(bracket, rung, entry))
 end
 
--- In few searches trials are also promoted by another rank.
-local function why_promoted_among_own(search, bracket, rung, entry)
+-- In few searches trials are promoted by another rank.
+local function why_else(search, bracket, rung, entry)
 --- @include "protect"
+--- @include "objectives"
+  if search.ladder.objectives then return { Reason.promoted, unpack(listed_numbers(search, bracket, rung, entry)) } end
   return { Reason.promoted_among_own, unpack(own_numbers(search, bracket, rung, entry)) }
 end
 
@@ -83,7 +85,8 @@ local function pop_promotable(search, bracket)
   local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
-  if rank >= quota and search.ladder.sources then why = why_promoted_among_own(search, bracket, rung, entry) end
+  local fronts = search.ladder.objectives
+  if fronts or (rank >= quota and search.ladder.sources) then why = why_else(search, bracket, rung, entry) end
   remove_promotable(search, bracket, rung, entry)
   return number, trial, why
 end

@@ -42,10 +42,20 @@ local function draw_blind(search, entry)
   return redis.call('ZRANGE', PROMOTABLE, at, at)[1], entry
 end
 
+-- In few searches these are in the order of their telling. Returns the best of the newest in the rung of this one.
+local function best_in_fronts(search, member)
+--- @include "objectives"
+  local at, entries, most = member:sub(1, 2), {}, Size.most_compared
+  local members = redis.call('ZREVRANGEBYLEX', PROMOTABLE, '[' .. at .. '\255', '[' .. at, 'LIMIT', 0, most)
+  for i = #members, 1, -1 do entries[#entries + 1] = members[i]:sub(3) end
+  return at .. rank_entries(search, entries, 1)[1].entry
+end
+
 -- The best of the trials that wait at the highest rung of a bracket.
-local function best_waiting(bracket)
+local function best_waiting(search, bracket)
   local first, last = '[' .. string.char(WAITING + bracket), '(' .. string.char(WAITING + bracket + 1)
-  return redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
+  local member = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
+  return member and search.ladder.objectives and best_in_fronts(search, member) or member
 end
 
 -- The trial that goes on although its rung does not promote it; `choose` is nil where none goes blindly. Returns
@@ -53,7 +63,7 @@ end
 local function go_on_waiting(search, bracket, choose)
   local member, blind
   if choose then member, blind = draw_blind(search, choose(search, true)) end
-  member = member or best_waiting(bracket)
+  member = member or best_waiting(search, bracket)
   if not member then return nil end
   local rung, entry = 255 - member:byte(2), member:sub(3)
   local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
