@@ -30,6 +30,11 @@ def told_vectors(searcher: SearcherConfig, results: Sequence[Result]) -> bytes:
     return packed([vectors_of(searcher, report).decode(errors=BINARY) for each in results for report in each.reports])
 
 
+def vector_in(stamp: str, objectives: int) -> Vector:
+    """The vector of a result in a rung, from its stamp in digits."""
+    return Vector.unpacked(bytes.fromhex(stamp)[-8 * (1 + objectives) :])
+
+
 def shown_objectives(stored: bytes, searcher: SearcherConfig) -> Objectives | None:
     """How the last report of a record ranks, at the top rung where that is known; None without a vector."""
     objectives = objectives_of(searcher)

@@ -42,28 +42,31 @@ local function draw_blind(search, entry)
   return redis.call('ZRANGE', PROMOTABLE, at, at)[1], entry
 end
 
--- In few searches these are in the order of their telling. Returns the best of the newest in the rung of this one.
+-- In few searches these are in the order of their telling. Returns the best of the newest in the rung of this one, and
+-- the numbers of that.
 local function best_in_fronts(search, member)
 --- @include "objectives"
   local at, entries, most = member:sub(1, 2), {}, Size.most_compared
   local members = redis.call('ZREVRANGEBYLEX', PROMOTABLE, '[' .. at .. '\255', '[' .. at, 'LIMIT', 0, most)
   for i = #members, 1, -1 do entries[#entries + 1] = members[i]:sub(3) end
-  return at .. rank_entries(search, entries, 1)[1].entry
+  local bracket, rung, best = at:byte(1) - WAITING, 255 - at:byte(2), rank_entries(search, entries, 1)[1]
+  return at .. best.entry, { bracket, rung, 0, #entries, slots(search, bracket, rung, #entries), '', best.front }
 end
 
--- The best of the trials that wait at the highest rung of a bracket.
+-- The best of the trials that wait at the highest rung of a bracket, and its numbers where these are of fronts.
 local function best_waiting(search, bracket)
   local first, last = '[' .. string.char(WAITING + bracket), '(' .. string.char(WAITING + bracket + 1)
   local member = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
-  return member and search.ladder.objectives and best_in_fronts(search, member) or member
+  if member and search.ladder.objectives then return best_in_fronts(search, member) end
+  return member
 end
 
 -- The trial that goes on although its rung does not promote it; `choose` is nil where none goes blindly. Returns
 -- trial number, record and explanation; nil when none waits in the bracket.
 local function go_on_waiting(search, bracket, choose)
-  local member, blind
+  local member, blind, numbers
   if choose then member, blind = draw_blind(search, choose(search, true)) end
-  member = member or best_waiting(search, bracket)
+  if not member then member, numbers = best_waiting(search, bracket) end
   if not member then return nil end
   local rung, entry = 255 - member:byte(2), member:sub(3)
   local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
@@ -71,6 +74,7 @@ local function go_on_waiting(search, bracket, choose)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local reason = blind and Reason.blind or Reason.going_on
   local why = { reason, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
+  if numbers then why = { reason, unpack(numbers) } end
   end_waiting(search, number, trial)
   promote(search, trial)
   if blind then
