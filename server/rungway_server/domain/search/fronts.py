@@ -1,7 +1,7 @@
 """Ranking by several objectives: fronts of results of which none dominates another, and inside a front an epsilon-net.
 
-Source: Schmucker, Donini, Zafar, Salinas and Archambeau 2021, "Multi-objective Asynchronous Successive Halving", section
-3. The scripts of the store rank by the same rules (`store/redis/lua/include/fronts.lua`), to the last bit.
+Source: Schmucker, Donini, Zafar, Salinas and Archambeau 2021, "Multi-objective Asynchronous Successive Halving",
+section 3. The scripts of the store rank by the same rules (`store/redis/lua/include/fronts.lua`), to the last bit.
 """
 
 import math

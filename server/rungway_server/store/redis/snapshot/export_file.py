@@ -43,10 +43,10 @@ from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, Piece
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES = 1, 2, 3, 4, 5
+FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES, WITH_OBJECTIVES = 1, 2, 3, 4, 5, 6
 """The version of the format. Earlier readers would lose what the later ones have: further metrics; best checkpoints
-that are not the last ones; labels, owner and comment; sources of configurations."""
-FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES)
+that are not the last ones; labels, owner and comment; sources of configurations; rungs that rank by fronts."""
+FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES, WITH_OBJECTIVES)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -90,6 +90,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     progress, meta = snapshot.progress, snapshot.meta
     form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
     form = WITH_SOURCES if "sources" in progress else WITH_ABOUT if snapshot.about else form
+    form = WITH_OBJECTIVES if snapshot.plan and snapshot.plan.objectives else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -166,7 +167,8 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
         if more and isinstance(more[-1], list):
             event["proposed"] = more.pop()
         if more:
-            event |= {"parent": more[0]} if line.reason == Reason.CLONED else {"entries": more}
+            name = {Reason.NEW_TRIAL: "entries", Reason.ENQUEUED: "entries", Reason.CLONED: "parent"}
+            event[name.get(Reason(line.reason), "front")] = more if name == "entries" else more[0]
     elif line.message:
         event["message"] = line.message
     return event
