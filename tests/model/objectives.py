@@ -95,6 +95,14 @@ def outcome_of(plan: Plan, report: Report, smaller_is_better: bool, *, top: bool
     return Outcome(sum(max(0.0, value - most) / most for value, most in bounds), tuple(scores))
 
 
+def fit(plan: Plan, report: Report, smaller_is_better: bool) -> bool:
+    """Whether a report may be the best of its trial: it has what results rank by, and is within all bounds."""
+    if missing(plan, report, top=False):
+        return False
+    top = not missing(plan, report, top=True)
+    return outcome_of(plan, report, smaller_is_better, top=top).violation == 0
+
+
 def last(plan: Plan) -> Outcome:
     """How a dead trial ranks."""
     return Outcome(math.inf, (0.0,) * plan.objectives)

@@ -28,7 +28,7 @@ from tests.model.entries import Entries
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
 from tests.model.objectives import Outcome as RankedOutcome
-from tests.model.objectives import last, outcome_of
+from tests.model.objectives import fit, last, outcome_of
 from tests.model.records import Parent, TrialRecord
 from tests.model.sources import ModelHparams, Sources, no_proposals
 
@@ -503,7 +503,7 @@ class Search:
         trial.curve.append(report)
         trial.length, trial.metric = report.length, report.metric
         sign = 1.0 if self.smaller_is_better else -1.0
-        if math.isnan(report.metric):
+        if math.isnan(report.metric) or (self.plan.objectives and not fit(self.plan, report, self.smaller_is_better)):
             return
         if trial.best_metric is None or sign * report.metric < sign * trial.best_metric:
             trial.best_metric, trial.best_length, trial.best_checkpoint = report.metric, report.length, ""

@@ -873,10 +873,13 @@ class Objectives(_message.Message):
 
     VALUES_FIELD_NUMBER: _builtins.int
     VIOLATION_FIELD_NUMBER: _builtins.int
+    FRONT_FIELD_NUMBER: _builtins.int
     violation: _builtins.float
     """By how much it violates the constraints, in parts of their bounds, all together: 0 where it meets them. Infinite
     where a value that counts is NaN or infinite: the result ranks last.
     """
+    front: _builtins.int
+    """BestTrials only: the front of its result among those at the length that was looked at, 0 = none dominates it."""
     @_builtins.property
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """The value of each objective by its metric; those that count at the top rung alone are left out below it. Empty where
@@ -888,11 +891,14 @@ class Objectives(_message.Message):
         *,
         values: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         violation: _builtins.float = ...,
+        front: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_front", b"_front", "front", b"front"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values", "violation", b"violation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_front", b"_front", "front", b"front", "values", b"values", "violation", b"violation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__front: _TypeAlias = _typing.Literal["front"]  # noqa: Y015
+    _WhichOneofArgType__front: _TypeAlias = _typing.Literal["_front", b"_front"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__front) -> _WhichOneofReturnType__front | None: ...
 
 Global___Objectives: _TypeAlias = Objectives  # noqa: Y015

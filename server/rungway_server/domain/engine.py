@@ -90,10 +90,12 @@ class Proposal(NamedTuple):
 
 class Objectives(NamedTuple):
     """What a result ranks by in a search with several objectives, or with constraints on outcomes: the value of each by
-    its metric, and the violation of the constraints. Without values, it is infinite and the result ranks last."""
+    its metric, and the violation of the constraints. Without values, it is infinite and the result ranks last. `front`:
+    that of the result among the best, where these were asked for."""
 
     values: Mapping[str, float]
     violation: float = 0.0
+    front: int | None = None
 
 
 class Stock(NamedTuple):

@@ -185,7 +185,7 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
 
 def objectives_message(found: Objectives) -> trial_pb2.Objectives:
     """What a result ranks by."""
-    return trial_pb2.Objectives(values=found.values, violation=found.violation)
+    return trial_pb2.Objectives(values=found.values, violation=found.violation, front=found.front)
 
 
 def stale_message(checkpoint: Superseded) -> experiment_service_pb2.StaleCheckpoint:

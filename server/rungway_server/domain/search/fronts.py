@@ -1,15 +1,20 @@
 """Ranking by several objectives: fronts of results of which none dominates another, and inside a front an epsilon-net.
 
+A result dominates another if it violates the constraints less or, equally, is nowhere worse and somewhere better.
 Source: Schmucker, Donini, Zafar, Salinas and Archambeau 2021, "Multi-objective Asynchronous Successive Halving",
 section 3. The scripts of the store rank by the same rules (`store/redis/lua/include/fronts.lua`), to the last bit.
 """
 
-import math
 from collections.abc import Sequence
-from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rungway_server.domain.search.vectors import Vector
+
+Rows = NDArray[np.float64]
+"""A row for each vector, with a column for each objective, smaller is better."""
 
 
 class Ranked(NamedTuple):
@@ -19,70 +24,60 @@ class Ranked(NamedTuple):
     front: int
 
 
-def dominates(one: Vector, other: Vector) -> bool:
-    """Whether a vector is better: it violates constraints less or, equally, is nowhere worse and somewhere better."""
-    if one.violation != other.violation:
-        return one.violation < other.violation
-    pairs = [*zip(one.values, other.values, strict=True)]
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+def in_fronts(vectors: Sequence[Vector], net: int, most: int | None = None) -> list[Ranked]:
+    """The first `most` (None = all) of vectors, which are in the order in which they were told.
 
-
-def in_fronts(vectors: Sequence[Vector], most: int) -> list[Ranked]:
-    """Vectors in the order in which they were told, by rank: front by front, inside a front in the order of an
-    epsilon-net as far as that is among the first `most`, and then by the first objective, the next, and the time of
-    telling. Fronts are looked for by binary search (Zhang et al. 2015, "An Efficient Approach to Nondominated
-    Sorting")."""
-    order = sorted(range(len(vectors)), key=lambda at: (vectors[at].violation, vectors[at].values, at))
-    fronts: list[list[int]] = []
-    for _, group in groupby(order, key=lambda at: vectors[at].violation):
-        first = len(fronts)
-        for at in group:
-            low, high = first, len(fronts)
-            while low < high:
-                middle = (low + high) // 2
-                if any(dominates(vectors[other], vectors[at]) for other in fronts[middle]):
-                    low = middle + 1
-                else:
-                    high = middle
-            if low == len(fronts):
-                fronts.append([])
-            fronts[low].append(at)
+    They come front by front, inside a front in the order of an epsilon-net as far as that is among the first `net`, and
+    then by the first objective, the next, and the time of telling.
+    """
+    if not vectors:
+        return []
+    violations = np.array([each.violation for each in vectors])
+    rows = np.array([each.values for each in vectors])
+    left = np.lexsort((*rows.T[::-1], violations))
     found: list[Ranked] = []
-    for number, front in enumerate(fronts):
-        found += (Ranked(at, number) for at in epsilon_net(vectors, front, max(0, most - len(found))))
-    return found
+    front = 0
+    while len(left) and (most is None or len(found) < most):
+        same = int(np.count_nonzero(violations[left] == violations[left[0]]))
+        best = _nondominated(rows[left[:same]])
+        places = left[best]
+        found += (Ranked(int(places[i]), front) for i in epsilon_net(rows[places], max(0, net - len(found))))
+        left = np.delete(left, best)
+        front += 1
+    return found if most is None else found[:most]
 
 
-def epsilon_net(vectors: Sequence[Vector], front: Sequence[int], most: int) -> list[int]:
-    """The places of a front, which are in the order of their values: the first, and then up to `most` times the one
-    that is the farthest from all before it, with each objective scaled to 0 to 1; then the rest as they are."""
+def _nondominated(rows: Rows) -> NDArray[np.intp]:
+    """The rows, in lexicographic order, that no other one dominates: a row is dominated by an earlier one alone."""
+    if rows.shape[1] <= 2:  # then it is by the least of the last column so far
+        new = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))
+        least = np.append(np.inf, np.minimum.accumulate(rows[:, -1])[:-1])
+        first_of = np.flatnonzero(new)[np.cumsum(new) - 1]  # equal rows stand together
+        return np.flatnonzero((rows[:, -1] < least)[first_of])
+    left, best = np.arange(len(rows)), list[int]()
+    while len(left):
+        first = rows[left[0]]
+        best.append(int(left[0]))
+        dominated = (rows[left] >= first).all(axis=1) & (rows[left] > first).any(axis=1)
+        left = left[1:][~dominated[1:]]
+    return np.array(best, dtype=np.intp)
+
+
+def epsilon_net(rows: Rows, most: int) -> list[int]:
+    """The order of a front whose rows are in lexicographic order: the first, then up to `most` times the one that is
+    the farthest from all before it (of equally far ones the first), with each column scaled to 0 to 1; then the rest.
+    """
     if most == 0:
-        return [*front]
-    scaled = _scaled([vectors[at].values for at in front])
-    near = [math.inf] * len(front)
-    chosen = [0]
-    while len(chosen) < min(most, len(front)):
-        last = scaled[chosen[-1]]
+        return [*range(len(rows))]
+    least, span = rows.min(axis=0) / 2, rows.max(axis=0) / 2 - rows.min(axis=0) / 2  # halves: nothing overflows
+    scaled = np.where(span > 0, (rows / 2 - least) / np.where(span > 0, span, 1), 0.0)
+    near, chosen = np.full(len(rows), np.inf), [0]
+    near[0] = -1.0
+    while len(chosen) < min(most, len(rows)):
+        apart = np.zeros(len(rows))
+        for column in (scaled - scaled[chosen[-1]]).T[::-1]:  # the order in which the scripts add
+            apart = apart + column * column
+        near = np.where(near >= 0, np.minimum(near, apart), near)
+        chosen.append(int(np.argmax(near)))
         near[chosen[-1]] = -1.0
-        for i, each in enumerate(scaled):
-            if near[i] >= 0:
-                near[i] = min(near[i], _distance(each, last))
-        chosen.append(max(range(len(front)), key=lambda i: (near[i], -i)))
-    left = sorted({*range(len(front))} - {*chosen})
-    return [front[i] for i in (*chosen, *left)]
-
-
-def _distance(one: Sequence[float], other: Sequence[float]) -> float:
-    distance = 0.0
-    for a, b in reversed([*zip(one, other, strict=True)]):  # the order in which the scripts add
-        distance += (a - b) * (a - b)
-    return distance
-
-
-def _scaled(values: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    columns = []
-    for column in zip(*values, strict=True):
-        least, most = min(column), max(column)
-        span = most / 2 - least / 2  # halves: no difference overflows
-        columns.append([(value / 2 - least / 2) / span if span > 0 else 0.0 for value in column])
-    return [*zip(*columns, strict=True)]
+    return [*chosen, *(int(i) for i in np.flatnonzero(near >= 0))]

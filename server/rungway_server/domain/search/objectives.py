@@ -15,8 +15,6 @@ COMPARED = 128
 """Most results of a rung that are compared, the newest: ranking them takes most of what a script may take."""
 LONGEST_NAME = 128
 """Longest name of a further metric, in bytes."""
-REPLACED = ("metric", "smaller_is_better", "target_metric")
-"""Keys of a search with one metric."""
 
 
 class Goal(StrEnum):
@@ -72,10 +70,9 @@ class OutcomeConstraint:
 def objectives_document(
     document: Mapping[str, object], objectives: Sequence[Objective], constraints: Sequence[OutcomeConstraint]
 ) -> dict[str, object]:
-    """The section with `metrics` in place of `metric`, and with the constraints, as `read_objectives` reads it."""
+    """The section with `metrics` beside the metric, which is the first of them, and with the constraints."""
     found = dict(document)
     if objectives:
-        found = {key: value for key, value in found.items() if key not in REPLACED}
         found["metrics"] = [
             {"name": each.name, "goal": str(each.goal), **({"at": str(each.at)} if each.at is At.FINAL else {})}
             for each in objectives

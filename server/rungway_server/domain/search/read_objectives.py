@@ -10,7 +10,6 @@ from rungway_server.domain.search.objectives import (
     LONGEST_NAME,
     MOST_CONSTRAINTS,
     MOST_OBJECTIVES,
-    REPLACED,
     At,
     Goal,
     Objective,
@@ -31,11 +30,14 @@ def read_objectives(
     if section.has("metrics"):
         objectives = _read_metrics(section)
         first = objectives[0] if objectives else Objective("metric")
-        for key in REPLACED:
-            if section.has(key):
-                section.refuse(key, "given together with metrics, wanted one of them")
-        values = {key: value for key, value in values.items() if key not in REPLACED}
-        values |= {"metric": first.name, "smaller_is_better": first.smaller_is_better}
+        if section.has("target_metric"):
+            section.refuse("target_metric", "given together with metrics: a target is of one metric alone")
+        own = {"metric": first.name, "smaller_is_better": first.smaller_is_better}
+        for key, value in own.items():
+            if objectives and section.has(key) and section.values[key] != value:
+                said = f"but the first of metrics is {shown(first.name)}, which is to be {first.goal}d"
+                section.refuse(key, f"got {shown(section.values[key])}, {said}: leave it out")
+        values |= own
         if values.get("mode") in ("min", "max"):
             section.refuse("mode", f"got {shown(values.pop('mode'))}, but each of metrics has a goal of its own")
     elif constraints and section.has("target_metric"):

@@ -27,7 +27,15 @@ def vectors_of(searcher: SearcherConfig, report: Report) -> bytes:
 
 def told_vectors(searcher: SearcherConfig, results: Sequence[Result]) -> bytes:
     """The argument of the script for these results."""
-    return packed([vectors_of(searcher, report).decode(errors=BINARY) for each in results for report in each.reports])
+    vectors = [vectors_of(searcher, report) for each in results for report in each.reports]
+    return packed([[each.decode(errors=BINARY) for each in vectors], [is_fit(searcher, each) for each in vectors]])
+
+
+def is_fit(searcher: SearcherConfig, vectors: bytes) -> bool:
+    """Whether a report with these vectors may be the best of its trial: it has what results rank by, and meets the
+    constraints."""
+    of_one = 8 * (1 + len(objectives_of(searcher)))
+    return len(vectors) >= of_one and Vector.unpacked(vectors[-of_one:]).violation == 0
 
 
 def vector_in(stamp: str, objectives: int) -> Vector:

@@ -58,6 +58,8 @@ SETTINGS = {"window_ms": 600_000, "window_count": 50_000, "most_events": 1_000_0
 """What is exported of the plan for scripts beside plan and configuration, and the defaults for files without it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
 """Of an event."""
+_MORE = {Reason.NEW_TRIAL.value: "entries", Reason.ENQUEUED.value: "entries", Reason.CLONED.value: "parent"}
+"""What else an event has, by its reason; the front of a result by any other."""
 _SIGN, _ALL = 1 << 63, (1 << 64) - 1
 _NO_EXPORT = "the file is not one that `rungway export` wrote"
 
@@ -167,8 +169,8 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
         if more and isinstance(more[-1], list):
             event["proposed"] = more.pop()
         if more:
-            name = {Reason.NEW_TRIAL: "entries", Reason.ENQUEUED: "entries", Reason.CLONED: "parent"}
-            event[name.get(Reason(line.reason), "front")] = more if name == "entries" else more[0]
+            name = _MORE.get(line.reason, "front")
+            event[name] = more if name == "entries" else more[0]
     elif line.message:
         event["message"] = line.message
     return event

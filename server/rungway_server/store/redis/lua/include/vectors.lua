@@ -3,13 +3,14 @@
 --- @include "experiment"
 --- @include "rungs"
 -- Gives each report its vectors, `packed`: a list of what a report ranks by below the top rung and, where it may be
--- another there, at the top rung, one after the other; '' where it lacks an objective of both.
+-- another there, at the top rung, one after the other; '' where it lacks an objective of both. A second list says
+-- whether it may be the best of its trial: it lacks nothing, and meets the constraints.
 local function give_vectors(results, packed)
-  local vectors, at = cmsgpack.unpack(packed), 0
+  local lists, at = cmsgpack.unpack(packed), 0
   for _, result in ipairs(results) do
     for _, report in ipairs(result.reports) do
       at = at + 1
-      report.objectives = vectors[at]
+      report.objectives, report.unfit = lists[1][at], not lists[2][at]
     end
   end
 end
