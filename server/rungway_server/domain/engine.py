@@ -89,9 +89,7 @@ class Proposal(NamedTuple):
 
 
 class Objectives(NamedTuple):
-    """What a result ranks by in a search with several objectives, or with constraints on outcomes: the value of each by
-    its metric, and the violation of the constraints. Without values, it is infinite and the result ranks last. `front`:
-    that of the result among the best, where these were asked for."""
+    """What a result ranks by: values by metric, the violation of constraints (infinite: last), and a front."""
 
     values: Mapping[str, float]
     violation: float = 0.0
@@ -190,8 +188,8 @@ class Explanation(NamedTuple):
     metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
     numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
     `entries`, of a new trial that could enter at any rung: what was known of each when it entered at `rung`.
-    `proposal`, of a new trial of a search with several sources of configurations. `front`, where results rank by
-    fronts: that of the result, from 0; the size is that of what was compared, and there is no cut-off.
+    `proposal`, of a new trial of a search with several sources of configurations. `front`, of a result that ranks by
+    fronts: its own, from 0; `rung_size` counts what was compared.
     """
 
     reason: Reason
@@ -328,7 +326,8 @@ class LeaseStatus(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class TrialView:
     """One trial as stored. `parent`: the trial it was cloned from; `curve`: filled only where it was asked for;
-    `best_checkpoint`: the one told together with the best metric, "" where there is none."""
+    `best_checkpoint`: the one told together with the best metric, "" where there is none. `objectives`: what the last
+    report ranks by, where there are several or constraints."""
 
     trial: int
     state: TrialState
@@ -352,7 +351,6 @@ class TrialView:
     source: str = ""
     """Of its configuration, in a search with several sources."""
     objectives: Objectives | None = None
-    """How its last report ranks, in a search with several objectives or constraints on outcomes."""
 
 
 @dataclass(frozen=True, slots=True)

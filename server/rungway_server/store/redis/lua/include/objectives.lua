@@ -51,8 +51,8 @@ local function rank_anew(search, bracket, rung, entry, take_up)
   local entries = newest(search, bracket, rung)
   local quota, prefix = slots(search, bracket, rung, #entries), string.char(bracket, 255 - rung)
   local order, numbers, rank, front, ended = rank_entries(search, entries, quota), {}, 0, 0, {}
-  local listed = '[' .. prefix
-  search.promotable = search.promotable - redis.call('ZREMRANGEBYLEX', PROMOTABLE, listed, listed .. '\255')
+  local listed = redis.call('ZRANGEBYLEX', PROMOTABLE, '[' .. prefix, '[' .. prefix .. '\255')
+  if #listed > 0 then search.promotable = search.promotable - redis.call('ZREM', PROMOTABLE, unpack(listed)) end
   for i = 1, quota do
     local number = number_of(order[i].entry)
     if not search.trials[number] then numbers[#numbers + 1] = number end

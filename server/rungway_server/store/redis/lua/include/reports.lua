@@ -51,9 +51,10 @@ local function drop_best_checkpoint(search, number, trial)
   replace_best(search, number, trial)
 end
 
--- A strictly better metric replaces the trial's best; NaN never does, nor what does not meet the constraints.
+-- A strictly better metric replaces the trial's best; NaN never does, nor one that violates constraints.
 local function note_best(search, number, trial, report)
-  if report.key == DEAD or report.unfit or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
+  if report.key == DEAD or report.unfit then return end
+  if trial.best_key ~= '' and report.key >= ranked(trial.best_key) then return end
   trial.best_before = trial.best_before or trial.best_key
   trial.best_key, trial.best_length = report.metric, report.length
   if trial.best_checkpoint then drop_best_checkpoint(search, number, trial) end

@@ -47,8 +47,10 @@ end
 local function best_in_fronts(search, member)
 --- @include "objectives"
   local at, entries, most = member:sub(1, 2), {}, Size.most_compared
-  local members = redis.call('ZREVRANGEBYLEX', PROMOTABLE, '[' .. at .. '\255', '[' .. at, 'LIMIT', 0, most)
-  for i = #members, 1, -1 do entries[#entries + 1] = members[i]:sub(3) end
+  local first, last = '[' .. at, '[' .. at .. '\255'
+  local before = math.max(0, redis.call('ZLEXCOUNT', PROMOTABLE, first, last) - most)
+  local members = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', before, most)
+  for i, each in ipairs(members) do entries[i] = each:sub(3) end
   local bracket, rung, best = at:byte(1) - WAITING, 255 - at:byte(2), rank_entries(search, entries, 1)[1]
   return at .. best.entry, { bracket, rung, 0, #entries, slots(search, bracket, rung, #entries), '', best.front }
 end
