@@ -42,6 +42,7 @@ async def create(store: RedisStore, **searcher: Any) -> None:
         **searcher,
     }
     space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+    section = {key: value for key, value in section.items() if value is not None}
     planned = plan_search({"hyperparameters": space, "searcher": section, "seed": 3})
     await store.create(REF, planned.config, planned.plan, planned.notes, "")
 
