@@ -136,4 +136,8 @@ async def test_a_copy_goes_on_as_the_search_would(site: Site) -> None:
         await tell(site.store, work, Report(work.next_decision_length, x, Further({"heat": x, "size": 1 - x})))
     assert '"rungway_export": 6' in (await exported(site.store, REF)).splitlines()[0]
     await move(site, REF, site, COPY.experiment)
-    assert await site.store.trials(COPY, range(24)) == await site.store.trials(REF, range(24))
+    copied, before = [await site.store.trials(ref, range(24)) for ref in (COPY, REF)]
+    assert [each.objectives for each in copied] == [each.objectives for each in before]
+    assert (await site.store.progress(COPY)).rung_promotable == (await site.store.progress(REF)).rung_promotable
+    assert await play(site.store, COPY)
+    assert (await report_of(site.url, COPY)).violated == {}
