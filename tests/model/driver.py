@@ -33,6 +33,7 @@ from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.scripts import Transform
 from tests.model.finite import Finite
 from tests.model.hand import LEASE_MS, MAX_RESTARTS, Hand
+from tests.model.objectives import section
 from tests.model.pair import Pair
 from tests.model.reference import ReferenceModel
 from tests.model.search import TOKENS_PER_MS
@@ -141,6 +142,12 @@ def _space(finite: Finite | None) -> dict[str, object]:
     return {"x": {"type": "categorical", "vals": list(range(finite.size)), **weights}}
 
 
+def _objective(plan: Plan, smaller_is_better: bool) -> dict[str, object]:
+    if plan.objectives:
+        return section(plan, smaller_is_better)
+    return {"metric": "loss", "smaller_is_better": smaller_is_better}
+
+
 def _method(plan: Plan, finite: Finite | None) -> dict[str, object]:
     """A search that draws configurations as this plan needs them; its own plan is not used."""
     if finite and finite.samples:
@@ -198,8 +205,7 @@ class Workbench:
                 "hyperparameters": _space(finite),
                 "searcher": {
                     **_method(plan, finite),
-                    "metric": "loss",
-                    "smaller_is_better": smaller_is_better,
+                    **_objective(plan, smaller_is_better),
                     **({} if target is None else {"target_metric": target}),
                 },
                 "seed": 1,

@@ -75,11 +75,11 @@ class Entries:
         return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), 48)
 
     def _credits(self, k: int) -> list[float]:
-        best = self.ladder.ranked(k)[: self._top(k)]
+        best = self.ladder.best(k, self._top(k))
         whole = _total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
         credit = [0.0] * len(self.share)
         for rank, entry in enumerate(best, 1):
-            if entry.score is not None and entry.source != ELSEWHERE:
+            if entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE:
                 credit[entry.entered] += 1 / math.sqrt(rank)
         return [each * (len(best) / whole) for each in credit]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rungway_server.domain.engine import SAMPLER
 from rungway_server.domain.search.plan import Bracket, Plan, PromotionRule
+from tests.model.objectives import Outcome, Window, ranked
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,13 @@ class Entry:
     """The rung at which its trial entered the ladder."""
     source: str = SAMPLER
     """The source of the configuration of its trial."""
+    outcome: Outcome | None = None
+    """How it ranks where there are several objectives."""
+
+    @property
+    def ranks_last(self) -> bool:
+        """Whether it never goes up, where there are several objectives."""
+        return self.outcome is not None and self.outcome.violation == math.inf
 
     @property
     def rank_key(self) -> tuple[bool, float, int]:
@@ -42,6 +50,8 @@ class Standing:
     in_top_k: bool
     among_own: bool = False
     """Its numbers are those among the results of the sampler."""
+    front: int | None = None
+    """Where there are several objectives."""
 
 
 class Ladder:
@@ -59,8 +69,22 @@ class Ladder:
         return self.rungs[k].length
 
     def ranked(self, k: int) -> list[Entry]:
-        """The entries of rung k, best first."""
+        """The entries of rung k, best first; of several objectives the newest alone."""
+        if self.plan.objectives:
+            return [entry for entry, _ in self.in_fronts(self.entries[k], self.quota(k))]
         return sorted(self.entries[k], key=lambda entry: entry.rank_key)
+
+    def in_fronts(self, entries: list[Entry], most: int) -> list[tuple[Entry, int]]:
+        """The newest of some entries with their fronts, best first; the first `most` in the order of epsilon-nets."""
+        newest = sorted(entries, key=lambda entry: entry.sequence)[-Window.most :]
+        outcomes = [entry.outcome for entry in newest if entry.outcome]
+        return [(newest[i], front) for i, front in ranked(outcomes, most)]
+
+    def best(self, k: int, most: int) -> list[Entry]:
+        """The best entries of rung k, so many at most."""
+        if self.plan.objectives:
+            return [entry for entry, _ in self.in_fronts(self.entries[k], most)][:most]
+        return self.ranked(k)[:most]
 
     def quota(self, k: int) -> int:
         """How many of rung k's entries may be promoted (promote form); none from the top."""
@@ -71,6 +95,8 @@ class Ladder:
             return self.rungs[k].slots if self.full(k) else 0
         if self.plan.rule is PromotionRule.SYNC:
             return max(0, results + self.rungs[k].slots - self.rungs[k].size)
+        if self.plan.objectives:
+            results = min(results, Window.most)
         return math.floor(results / self.plan.divisor)
 
     def full(self, k: int) -> bool:
@@ -80,6 +106,8 @@ class Ladder:
     def top_k(self, k: int) -> list[Entry]:
         """The entries of rung k that may be promoted, best first: those within its quota and, where the sampler's are
         protected, those within that of these alone."""
+        if self.plan.objectives:
+            return [entry for entry in self.ranked(k)[: self.quota(k)] if not entry.ranks_last]
         best = [*self.ranked(k)[: self.quota(k)], *self.own(k)[: self.own_quota(k)]]
         return sorted(set(best), key=lambda entry: entry.rank_key)
 
@@ -108,6 +136,8 @@ class Ladder:
 
     def promote_standing(self, k: int, entry: Entry) -> Standing:
         """Where the entry stands under the promote form."""
+        if self.plan.objectives:
+            return self._front_standing(k, entry, self.in_fronts(self.entries[k], self.quota(k)), self.quota(k))
         ranked, quota = self.ranked(k), self.quota(k)
         rank = ranked.index(entry)
         own, own_quota = self.own(k), self.own_quota(k)
@@ -116,6 +146,16 @@ class Ladder:
             return Standing(k, own.index(entry), len(own), own_quota, cutoff, in_top_k=True, among_own=True)
         cutoff = ranked[quota - 1].metric if quota > 0 else None
         return Standing(k, rank, len(ranked), quota, cutoff, in_top_k=rank < quota)
+
+    def waiting_standing(self, k: int, entry: Entry, waiting: list[Entry]) -> Standing:
+        """Where an entry stands among those that wait, of several objectives."""
+        found = self.in_fronts(waiting, 1)
+        return self._front_standing(k, entry, found, math.floor(len(found) / self.plan.divisor))
+
+    def _front_standing(self, k: int, entry: Entry, found: list[tuple[Entry, int]], quota: int) -> Standing:
+        rank = [each for each, _ in found].index(entry)
+        in_top_k = rank < quota and not entry.ranks_last
+        return Standing(k, rank, len(found), quota, None, in_top_k, front=found[rank][1])
 
     def clone_standing(self, k: int, rank: int) -> Standing:
         """Where the parent of a clone stands; the quota is that of the clones."""

@@ -17,7 +17,8 @@ from rungway_server.domain.search.sources import EXTERNAL
 from rungway_server.store.redis import RedisStore
 from tests.model.driver import Workbench
 from tests.model.finite import Finite
-from tests.model.plans import async_plan, plans
+from tests.model.objectives import further
+from tests.model.plans import async_plan, by_fronts, plans
 
 LEASE_MS = 10_000
 METRIC_VALUES = [0.0, -0.0, 0.25, 0.5, 0.5, 0.75, 1.0, -1.0, math.nan, math.inf, -math.inf]
@@ -27,6 +28,7 @@ METRICS_AND_ENDS = st.sampled_from(
 )
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
+SEEDS = st.integers(0, 10_000)
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 BRAKES = st.sampled_from([0, 0, 1, 2, 3])
 SPACES = st.sampled_from(
@@ -61,8 +63,9 @@ NO_LEASE = Lease(0, 1)
 class EngineMachine(RuleBasedStateMachine):
     """Every rule plays one call on a Pair, which compares all there is to see after it."""
 
-    def __init__(self, workbench: Workbench, store: RedisStore | None = None) -> None:
+    def __init__(self, workbench: Workbench, store: RedisStore | None = None, *, by_fronts: bool = False) -> None:
         super().__init__()
+        self.by_fronts = by_fronts
         self.workbench = workbench
         self.store = store
         self.requests: list[tuple[str, Callable[[str], object]]] = []
@@ -72,6 +75,11 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize(game=GAMES)
     def start(self, game: dict[str, Any]) -> None:
         plan = game["plan"]
+        if self.by_fronts:
+            plan = by_fronts(plan)
+        if plan.objectives:  # a grid has one metric, and a target is of one
+            grid = game["finite"] and game["finite"].samples
+            game = game | {"target": None, "finite": None if grid else game["finite"]}
         finite: Finite | None = game["finite"]
         self.finite = finite
         if finite and plan.sources and finite.samples:
@@ -123,9 +131,15 @@ class EngineMachine(RuleBasedStateMachine):
         between = max(trial.length + 1, rung - 1)
         last = {"rung": rung, "end": end, "between": between, "again": trial.length}.get(how)
         if last is not None:
-            return [Report(last, data.draw(METRICS))]
+            return [self._report(data, last)]
         lengths = data.draw(st.sets(st.integers(trial.length + 1, end), min_size=1, max_size=4))
-        return [Report(length, data.draw(METRICS)) for length in sorted(lengths)]
+        return [self._report(data, length) for length in sorted(lengths)]
+
+    def _report(self, data: st.DataObject, length: int) -> Report:
+        """Any metric at this length, with further ones where these rank."""
+        metric = data.draw(METRICS)
+        plan = self.pair.model.search.plan
+        return Report(length, metric, further(plan, data.draw(SEEDS)) if plan.objectives else None)
 
     def _rung_length(self, lease: Lease) -> int:
         search = self.pair.model.search
@@ -147,7 +161,8 @@ class EngineMachine(RuleBasedStateMachine):
         if isinstance(result, Outcome):
             self._fail(lease, result)
         else:
-            self._tell([Result(lease, [Report(self._rung_length(lease), result)], "c")], named=True)
+            more = further(self.pair.model.search.plan, len(self.requests))
+            self._tell([Result(lease, [Report(self._rung_length(lease), result, more)], "c")], named=True)
 
     def _fail(self, lease: Lease, outcome: Outcome) -> None:
         self.play(lambda request_id: self.pair.fail(request_id, lease, outcome, "it broke", self.now))
@@ -210,7 +225,7 @@ class EngineMachine(RuleBasedStateMachine):
     def tell_nonsense(self, data: st.DataObject, lengths: list[int]) -> None:
         """Any lease with any lengths, beside a result that is right."""
         odd = self.any_lease(data)
-        results = [Result(odd, [Report(length, data.draw(METRICS)) for length in lengths])]
+        results = [Result(odd, [self._report(data, length) for length in lengths])]
         if self.some_held():
             [lease] = self.held(data, most=1)
             right = Result(lease, self._reports(data, lease))
@@ -237,7 +252,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def takes_known(self) -> bool:
         plan = self.pair.model.search.plan
-        return plan.rule is PromotionRule.ASYNC and not plan.entries
+        return plan.rule is PromotionRule.ASYNC and not plan.entries and not plan.objectives
 
     @precondition(takes_known)
     @rule(data=st.data(), value=st.integers(0, 4), metric=METRICS, named=st.booleans())
@@ -315,11 +330,14 @@ class EngineMachine(RuleBasedStateMachine):
             self._send(request_id, call)
 
 
-def play_at_random(workbench: Workbench, chosen: settings, store: RedisStore | None = None) -> None:
-    """Play as many games as the settings say. Raises Differs (with the shortest game found) when the two differ."""
+def play_at_random(
+    workbench: Workbench, chosen: settings, store: RedisStore | None = None, *, by_fronts: bool = False
+) -> None:
+    """Play as many games as the settings say. Raises Differs (with the shortest game found) when the two differ.
+    `by_fronts`: all of them with several objectives or constraints."""
 
     class Game(EngineMachine):
         def __init__(self) -> None:
-            super().__init__(workbench, store)
+            super().__init__(workbench, store, by_fronts=by_fronts)
 
     run_state_machine_as_test(Game, settings=chosen)

@@ -45,6 +45,21 @@ def with_sources(plan: Plan, proposals: Proposals, least: int = 2, bounded: bool
     return replace(plan, sources=replace(sources, least=least, bounded=sources.bounded and bounded))
 
 
+def with_objectives(plan: Plan, objectives: int, *, finals: bool = False) -> Plan:
+    """The plan with so many objectives; `finals`: the last one counts at the top rung alone."""
+    return replace(plan, objectives=objectives, finals=finals and objectives > 1)
+
+
+def by_fronts(plan: Plan) -> Plan:
+    """A plan with several objectives that is otherwise as this one, as far as one can be."""
+    brackets = tuple(
+        replace(bracket, rungs=tuple(Rung(rung.length) for rung in bracket.rungs)) for bracket in plan.brackets
+    )
+    plan = replace(plan, brackets=brackets, rule=ASYNC, form=PROMOTE, blind=False, sources=None)
+    dice = sum(rung.length for bracket in brackets for rung in bracket.rungs) + plan.max_trials
+    return with_objectives(plan, 1 + dice % 4, finals=dice % 3 == 0)
+
+
 def sync_plan(*rungs: tuple[int, int, int], concurrency: int = 4) -> Plan:
     """One bracket under the sync rule; a rung is (length, size, slots)."""
     bracket = Bracket(tuple(Rung(*rung) for rung in rungs), rungs[0][1], concurrency)
@@ -104,6 +119,8 @@ def autos(draw: st.DrawFn) -> Plan:
 def plans(draw: st.DrawFn) -> Plan:
     """A plan of one to three brackets of one to four rungs, perhaps with sources."""
     plan, proposals = draw(_plans()), draw(st.sampled_from([None, None, None, *SEVERAL]))
+    if plan.rule is ASYNC and plan.form is PROMOTE and not plan.blind and draw(st.sampled_from([False, False, True])):
+        return with_objectives(plan, draw(st.integers(1, 4)), finals=draw(st.booleans()))
     return with_sources(plan, proposals, draw(st.integers(1, 4)), draw(st.booleans())) if proposals else plan
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from rungway_server.domain.engine import SAMPLER, Lease, Outcome, Report, TellReply, TrialState, TrialView
+from rungway_server.domain.engine import SAMPLER, Lease, Objectives, Outcome, Report, TellReply, TrialState, TrialView
 from rungway_server.domain.errors import RequestIdReused
 
 Answer = TypeVar("Answer")
@@ -83,13 +83,14 @@ class TrialRecord:
         """Whether the lease is the one under which this trial runs; a deadline that passed does not end it."""
         return self.state is TrialState.RUNNING and self.fencing_token == lease.fencing_token
 
-    def view(self, *, curve: bool, sources: bool = False) -> TrialView:
+    def view(self, *, curve: bool, sources: bool = False, objectives: Objectives | None = None) -> TrialView:
         """The trial as the store shows it."""
         return TrialView(
             self.number, self.state, self.hparams, self.bracket, self.rung, self.length, self.metric,
             self.best_metric, self.best_length, self.restarts, self.checkpoint, self.checkpoint_length, self.worker,
             self.outcome, self.message, self.created_ms, tuple(self.curve) if curve else (),
             self.parent.number if self.parent else None, self.best_checkpoint, self.source if sources else "",
+            objectives,
         )  # fmt: skip
 
 

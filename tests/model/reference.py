@@ -16,6 +16,7 @@ from rungway_server.domain.engine import (
     Explanation,
     Lease,
     LeaseStatus,
+    Objectives,
     Outcome,
     Progress,
     Reason,
@@ -34,6 +35,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import EXTERNAL
 from tests.model.finite import Finite
 from tests.model.ladder import Entry
+from tests.model.objectives import missing, shown
 from tests.model.records import Remembered, ReplyMemory, TrialRecord
 from tests.model.replies import end_trial, release_lease, take_result
 from tests.model.search import Search, explain, explain_new, explain_requeued
@@ -210,6 +212,10 @@ class ReferenceModel:
                 answer = take_result(self.search, trial, result, now_ms)
                 self._remember(request_id, trial, repr(result), answer)
             replies.append(answer or self._superseded(trial, result.lease))
+            if self.search.plan.objectives:  # each is a step of its own
+                self._end_when_finished()
+                self._bump_if_changed(before)
+                before = self._fingerprint()
         self._end_when_finished()
         self._bump_if_changed(before)
         return TellAnswer(replies, self.revision)
@@ -225,7 +231,23 @@ class ReferenceModel:
             least = report.length
         if trial.held_by(result.lease) and not result.reports and not trial.curve:
             raise InvalidInput.one(f"results[{i}].finished", "nothing was told")
+        if trial.held_by(result.lease) and self.search.plan.objectives and not self.search.over:
+            self._check_objectives(trial, i, result)
         return None
+
+    def _check_objectives(self, trial: TrialRecord, i: int, result: Result) -> None:
+        """What a decision needs must be there."""
+        plan, ladder = self.search.plan, self.search.ladder(trial)
+        if not result.reports:
+            if missing(plan, trial.curve[-1], top=True):
+                raise InvalidInput.one(f"results[{i}].finished", "the last report lacks an objective")
+            return
+        report = result.reports[-1]
+        if report.length >= ladder.length(trial.rung) or result.finished:
+            top = result.finished or report.length >= ladder.length(ladder.top)
+            if name := missing(plan, report, top=top):
+                field = f'results[{i}].reports[{len(result.reports) - 1}].metrics["{name}"]'
+                raise InvalidInput.one(field, "missing")
 
     # Heartbeats, releases, failures.
 
@@ -345,7 +367,11 @@ class ReferenceModel:
         """The trials of these numbers that exist, in this order."""
         trials = self.search.trials
         known, sources = [trials[n] for n in numbers if 0 <= n < len(trials)], self.search.sources is not None
-        return [trial.view(curve=curve, sources=sources) for trial in known]
+        return [trial.view(curve=curve, sources=sources, objectives=self._objectives(trial)) for trial in known]
+
+    def _objectives(self, trial: TrialRecord) -> Objectives | None:
+        plan = self.search.plan
+        return shown(plan, trial.curve[-1], self.search.smaller_is_better) if plan.objectives and trial.curve else None
 
     def best(self, count: int) -> list[TrialView]:
         """The trials with the best metric, best first, ties by trial number."""

@@ -28,6 +28,8 @@ from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
 from tests.model.entries import Entries
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
+from tests.model.objectives import Outcome as RankedOutcome
+from tests.model.objectives import fit, last, outcome_of
 from tests.model.records import Parent, TrialRecord
 from tests.model.sources import ModelHparams, Sources, no_proposals
 
@@ -208,8 +210,15 @@ class Search:
         if not self.plan.go_on:
             return []
         ladder = self.ladders[b]
+        if self.plan.objectives:
+            rungs = [self._waiting_at(ladder, k) for k in reversed(range(ladder.top))]
+            return [self.trials[entry.trial] for rung in rungs for entry, _ in ladder.in_fronts(rung, 1)]
         ranked = [self.trials[entry.trial] for k in reversed(range(ladder.top)) for entry in self._at(ladder, k)]
         return [trial for trial in ranked if trial.state is TrialState.PAUSED]
+
+    def _waiting_at(self, ladder: Ladder, k: int) -> list[Entry]:
+        found = [(entry, self.trials[entry.trial]) for entry in ladder.entries[k]]
+        return [entry for entry, trial in found if trial.rung == k and trial.state is TrialState.PAUSED]
 
     def _at(self, ladder: Ladder, k: int) -> list[Entry]:
         return [entry for entry in ladder.ranked(k) if self.trials[entry.trial].rung == k]
@@ -234,16 +243,42 @@ class Search:
         real = metric is not None and not math.isnan(metric)
         score = metric if self.smaller_is_better or metric is None else -metric
         real_metric, real_score = (metric, score) if real else (None, None)
-        entry = Entry(trial.number, real_metric, real_score, self.next_sequence, trial.entry, trial.source)
+        entry = Entry(
+            trial.number, real_metric, real_score, self.next_sequence, trial.entry, trial.source,
+            self._outcome(trial, metric) if self.plan.objectives else None,
+        )  # fmt: skip
         self.next_sequence += 1
         ladder.entries[k].append(entry)
         if self.stops:
             return ladder.stop_standing(k, entry)
         standing = ladder.promote_standing(k, entry)
+        if self.plan.objectives:
+            self._climb(ladder, k, trial)
+            return standing
         self._promote_ended(ladder)
         if self.plan.rule is PromotionRule.POPULATION and k < ladder.top and ladder.full(k):
             self._clone_best(trial.bracket, k)
         return standing
+
+    def _outcome(self, trial: TrialRecord, metric: float | None) -> RankedOutcome:
+        """How the last report of a trial ranks at its rung; None: that of a dead trial."""
+        if metric is None:
+            return last(self.plan)
+        top = trial.rung == self.ladder(trial).top
+        return outcome_of(self.plan, trial.curve[-1], self.smaller_is_better, top=top)
+
+    def _climb(self, ladder: Ladder, k: int, newcomer: TrialRecord | None = None) -> None:
+        """Of several objectives: trials that have ended and are among the first of rung k now go up, one by one."""
+        found = [self.trials[entry.trial] for entry in ladder.top_k(k)]
+        for trial in [trial for trial in found if trial.ended and trial.rung == k and trial is not newcomer]:
+            self.climb(trial)
+
+    def climb(self, trial: TrialRecord) -> None:
+        """A trial that has ended goes up, as far as it is among the first."""
+        goes_on = True
+        while goes_on:
+            self.enter_next_rung(trial)
+            goes_on = self.add_result(trial, trial.metric).in_top_k
 
     def enter_next_rung(self, trial: TrialRecord) -> None:
         """The trial leaves its rung for the next."""
@@ -265,6 +300,12 @@ class Search:
         if self.points:
             self.enqueued = self.points.without_invalid(self.trials, self.enqueued)
         ladder = self.ladder(trial)
+        if self.plan.objectives:
+            for k in range(ladder.top + 1):
+                if ladder.compared(k, trial.number):
+                    ladder.entries[k].remove(ladder.entry_of(k, trial.number))
+                    self._climb(ladder, k)
+            return
         if self.plan.sources and self.plan.sources.bounded:
             for k in range(trial.rung):
                 ladder.promoted[k] -= ladder.compared(k, trial.number)
@@ -277,10 +318,11 @@ class Search:
         """Whether a round of a population was decided with a result of this trial."""
         return self.plan.rule is PromotionRule.POPULATION and self.ladder(trial).compared(trial.rung - 1, trial.number)
 
-    def promote(self, trial: TrialRecord, entry: Entry) -> Standing | None:
-        """A waiting trial is promoted. None when it ended on rungs whose lengths it had reached: no training to do."""
+    def promote(self, trial: TrialRecord, entry: Entry, first: Standing | None = None) -> Standing | None:
+        """A waiting trial is promoted; `first`: where it stands. None when it ended on rungs whose lengths it had
+        reached: no training to do."""
         ladder = self.ladder(trial)
-        standing = ladder.promote_standing(trial.rung, entry)
+        standing = first or ladder.promote_standing(trial.rung, entry)
         self.enter_next_rung(trial)
         while ladder.length(trial.rung) <= trial.length:
             standing = self.add_result(trial, entry.metric)
@@ -303,12 +345,16 @@ class Search:
 
     def _go_on(self, trial: TrialRecord) -> tuple[TrialRecord, Explanation | None]:
         entry = self.ladder(trial).entry_of(trial.rung, trial.number)
-        standing = self.ladder(trial).promote_standing(trial.rung, entry)
-        last = self.promote(trial, entry)
-        if last is None:
+        ladder, k = self.ladder(trial), trial.rung
+        if self.plan.objectives:
+            standing = ladder.waiting_standing(k, entry, self._waiting_at(ladder, k))
+        else:
+            standing = ladder.promote_standing(k, entry)
+        up = self.promote(trial, entry, standing)
+        if up is None:
             return trial, None
-        reason = Reason.GOING_ON if last.rung == standing.rung else Reason.PROMOTED
-        return trial, explain(reason, trial, last)
+        reason = Reason.GOING_ON if up.rung == standing.rung else Reason.PROMOTED
+        return trial, explain(reason, trial, up)
 
     def _go_blindly(self, waiting: list[TrialRecord]) -> tuple[TrialRecord, Explanation] | None:
         """One that waits below the rung of the next entry goes there, drawn evenly."""
@@ -454,7 +500,10 @@ class Search:
         self.end_lease(trial, TrialState.COMPLETED)
         trial.outcome, trial.returns = Outcome.FINISHED, 0
         trial.length = trial.curve[-1].length
-        return self.add_result(trial, trial.metric)
+        standing = self.add_result(trial, trial.metric)
+        if self.plan.objectives and standing.in_top_k:
+            self.climb(trial)
+        return standing
 
     def count_failure(self, message: str) -> None:
         """The brake: the search pauses itself when its first tries all failed and nothing was ever told."""
@@ -472,7 +521,7 @@ class Search:
         trial.curve.append(report)
         trial.length, trial.metric = report.length, report.metric
         sign = 1.0 if self.smaller_is_better else -1.0
-        if math.isnan(report.metric):
+        if math.isnan(report.metric) or (self.plan.objectives and not fit(self.plan, report, self.smaller_is_better)):
             return
         if trial.best_metric is None or sign * report.metric < sign * trial.best_metric:
             trial.best_metric, trial.best_length, trial.best_checkpoint = report.metric, report.length, ""
@@ -498,6 +547,9 @@ def explain(reason: Reason, trial: TrialRecord, standing: Standing | None = None
         return Explanation(reason, trial.bracket)
     if reason is Reason.PROMOTED and standing.among_own:
         reason = Reason.PROMOTED_AMONG_OWN
+    if reason is Reason.NOT_PROMOTED and standing.front is not None:
+        reason = Reason.OUTRANKED
     return Explanation(
-        reason, trial.bracket, standing.rung, standing.rank, standing.size, standing.quota, standing.cutoff
-    )
+        reason, trial.bracket, standing.rung, standing.rank, standing.size, standing.quota, standing.cutoff,
+        front=standing.front,
+    )  # fmt: skip

@@ -6,8 +6,8 @@ stop trials; `-braked`, which has paused itself; `layout-8-further.json`, whose 
 `layout-9-checkpoints.json`, with replaced checkpoints and best ones beside the last; `layout-11-about.json`, with
 labels, an owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new
 one; `layout-13-sources.json`, whose configurations have several sources: what is in stock of these is used, and no
-model proposes any more. A file never changes once a release has its layout. Bytes are written as hexadecimal digits, so
-that any version of Redis can load them.
+model proposes any more; `layout-14-objectives.json`, whose rungs rank by fronts. A file never changes once a release
+has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
 """
 
 import asyncio
@@ -30,7 +30,15 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, ENTRIES, FURTHER_METRICS, SCHEMA, SOURCES
+from rungway_server.store.redis.layout.schema import (
+    ABOUT,
+    CHECKPOINTS,
+    ENTRIES,
+    FURTHER_METRICS,
+    OBJECTIVES,
+    SCHEMA,
+    SOURCES,
+)
 from tests.support.calls import config
 from tests.support.models import untaught
 from tests.support.moving import exported
@@ -59,17 +67,32 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
     "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
+    "-objectives": config(
+        "async_halving",
+        max_trials=30,
+        num_rungs=3,
+        divisor=2,
+        max_length={"epochs": 4},
+        metrics=[
+            {"name": "loss", "goal": "minimize"},
+            {"name": "m0", "goal": "minimize"},
+            {"name": "late", "goal": "maximize", "at": "final"},
+        ],
+        outcome_constraints=["m0 <= 0.75"],
+    ),
 }
 """Configurations by the suffix of the file name."""
 BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "a first try\nwith ünits")
 LAYOUT_OF = {
     **{"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES},
     "-sources": SOURCES,
+    "-objectives": OBJECTIVES,
 }
 """The layout of those that are not of today's."""
 STEPS = {
     **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
     **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 90},
+    "-objectives": 80,
 }
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
@@ -270,6 +293,8 @@ class Made:
 
     def _report(self, length: int) -> Report:
         metric = self.rng.random()
+        if self.name == "-objectives":
+            return Report(length, metric, Further({"m0": self.rng.choice([0.25, 0.5, 1.0]), "late": self.rng.random()}))
         if self.name != "-further" or length % 3 == 0:
             return Report(length, metric)
         metrics = {f"m{k}": self.rng.choice([0.25, -0.0, self.rng.random()]) for k in range(self.rng.randrange(5))}

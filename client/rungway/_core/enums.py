@@ -58,6 +58,7 @@ class Reason(StrEnum):
     BUDGET_SPENT = "budget_spent"
     PROMOTED_AMONG_OWN = "promoted_among_own"
     RUNG_FULL = "rung_full"
+    OUTRANKED = "outranked"
 
 
 class Outcome(StrEnum):

@@ -94,6 +94,9 @@ class Explanation:
     when this trial entered at `rung`."""
     proposal: Proposal | None = None
     """NEW_TRIAL and ENQUEUED in a search with several sources of configurations: where this one comes from."""
+    front: int | None = None
+    """In a search with several objectives or constraints on outcomes, where a rung took part: the front of the result,
+    0 = no other one dominates it. Then `rank` is by fronts, and `rung_size` how many were compared."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Explanation) -> "Explanation":
@@ -110,4 +113,5 @@ class Explanation:
             message.parent if message.HasField("parent") else None,
             tuple(map(Entry.from_proto, message.entries)),
             Proposal.from_proto(message.proposal) if message.HasField("proposal") else None,
+            message.front if message.HasField("front") else None,
         )

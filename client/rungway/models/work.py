@@ -211,6 +211,26 @@ class LeaseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Objectives:
+    """What a result ranks by, in a search with several objectives or constraints on outcomes."""
+
+    values: dict[str, float]
+    """The value of each objective by its metric; those that count at the top rung alone are left out below it. Empty
+    where the result ranks last."""
+    violation: float = 0.0
+    """By how much it violates the constraints, in parts of their bounds, all together: 0 where it meets them, infinite
+    where a value that counts is NaN or infinite."""
+    front: int | None = None
+    """Of `best` only: the front of its result, 0 = no other one dominates it."""
+
+    @classmethod
+    def from_proto(cls, message: trial_pb2.Objectives) -> "Objectives":
+        """From its message on the wire."""
+        front = message.front if message.HasField("front") else None
+        return cls(dict(sorted(message.values.items())), message.violation, front)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One trial as the service knows it."""
 
@@ -253,6 +273,9 @@ class Trial:
     """The checkpoint that was told together with its best result, at `best_length`; empty when none was."""
     source: str = ""
     """Where its configuration comes from, in a search with several sources; else empty."""
+    objectives: Objectives | None = None
+    """What its last report ranks by, in a search with several objectives or constraints on outcomes; None in others,
+    before the first report, and where that lacks an objective."""
 
     __repr__ = shown.trial_text
     _repr_html_ = shown.trial_html
@@ -281,6 +304,7 @@ class Trial:
             parent=message.parent if message.HasField("parent") else None,
             best_checkpoint=message.best_checkpoint,
             source=message.source,
+            objectives=Objectives.from_proto(message.objectives) if message.HasField("objectives") else None,
         )
 
 

@@ -120,6 +120,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The result may be promoted, but its rung has promoted as many as may be; some of those were overtaken later. The
     trial waits, and may be promoted later. Only in a search with learned sources.
     """
+    REASON_OUTRANKED: _Reason.ValueType  # 28
+    """The result is not among the first of its rung for now: others are of an earlier front, or further apart in the same.
+    Only in a search with several objectives or constraints on outcomes.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why something was decided. Numbers are those at the moment of the decision."""
@@ -183,6 +187,10 @@ with learned sources; rank, rung_size, quota and cutoff are those among these tr
 REASON_RUNG_FULL: Reason.ValueType  # 27
 """The result may be promoted, but its rung has promoted as many as may be; some of those were overtaken later. The
 trial waits, and may be promoted later. Only in a search with learned sources.
+"""
+REASON_OUTRANKED: Reason.ValueType  # 28
+"""The result is not among the first of its rung for now: others are of an earlier front, or further apart in the same.
+Only in a search with several objectives or constraints on outcomes.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
@@ -501,6 +509,7 @@ class Explanation(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     PROPOSAL_FIELD_NUMBER: _builtins.int
+    FRONT_FIELD_NUMBER: _builtins.int
     reason: Global___Reason.ValueType
     """The reason, for programs."""
     bracket: _builtins.int
@@ -520,6 +529,11 @@ class Explanation(_message.Message):
     parent: _builtins.int
     """CLONED only: the trial it was cloned from; rank and rung_size are those of that trial's result, and quota is how
     many of the rung's best were cloned.
+    """
+    front: _builtins.int
+    """In a search with several objectives or constraints on outcomes, where a rung took part: the front of the result,
+    0 = no other one dominates it. Rank is by fronts, rung_size the number of results that were compared, the newest of
+    the rung, and cutoff unset.
     """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
@@ -545,17 +559,22 @@ class Explanation(_message.Message):
         parent: _builtins.int | None = ...,
         entries: _abc.Iterable[Global___Entry] | None = ...,
         proposal: Global___Proposal | None = ...,
+        front: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "cutoff", b"cutoff", "parent", b"parent", "proposal", b"proposal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_front", b"_front", "_parent", b"_parent", "cutoff", b"cutoff", "front", b"front", "parent", b"parent", "proposal", b"proposal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "entries", b"entries", "parent", b"parent", "proposal", b"proposal", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff", "_front", b"_front", "_parent", b"_parent", "bracket", b"bracket", "cutoff", b"cutoff", "entries", b"entries", "front", b"front", "parent", b"parent", "proposal", b"proposal", "quota", b"quota", "rank", b"rank", "reason", b"reason", "rung", b"rung", "rung_size", b"rung_size", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cutoff: _TypeAlias = _typing.Literal["cutoff"]  # noqa: Y015
     _WhichOneofArgType__cutoff: _TypeAlias = _typing.Literal["_cutoff", b"_cutoff"]  # noqa: Y015
+    _WhichOneofReturnType__front: _TypeAlias = _typing.Literal["front"]  # noqa: Y015
+    _WhichOneofArgType__front: _TypeAlias = _typing.Literal["_front", b"_front"]  # noqa: Y015
     _WhichOneofReturnType__parent: _TypeAlias = _typing.Literal["parent"]  # noqa: Y015
     _WhichOneofArgType__parent: _TypeAlias = _typing.Literal["_parent", b"_parent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cutoff) -> _WhichOneofReturnType__cutoff | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__front) -> _WhichOneofReturnType__front | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
@@ -735,6 +754,7 @@ class Trial(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     BEST_CHECKPOINT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
     trial: _builtins.int
     """Trial number, counted from 0 in its experiment."""
     state: Global___TrialState.ValueType
@@ -783,6 +803,12 @@ class Trial(_message.Message):
         are there for the last reports, as far as these take 512 KiB.
         """
 
+    @_builtins.property
+    def objectives(self) -> Global___Objectives:
+        """In a search with several objectives or constraints on outcomes: how its last report ranks; unset before the first,
+        and where that lacks an objective.
+        """
+
     def __init__(
         self,
         *,
@@ -806,10 +832,11 @@ class Trial(_message.Message):
         parent: _builtins.int | None = ...,
         best_checkpoint: _builtins.str = ...,
         source: _builtins.str = ...,
+        objectives: Global___Objectives | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric", "parent", b"parent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_metric", b"best_metric", "create_time", b"create_time", "hparams", b"hparams", "metric", b"metric", "objectives", b"objectives", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_checkpoint", b"best_checkpoint", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "source", b"source", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric", "_metric", b"_metric", "_parent", b"_parent", "best_checkpoint", b"best_checkpoint", "best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "checkpoint", b"checkpoint", "checkpoint_length", b"checkpoint_length", "create_time", b"create_time", "curve", b"curve", "hparams", b"hparams", "length", b"length", "message", b"message", "metric", b"metric", "objectives", b"objectives", "outcome", b"outcome", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "source", b"source", "state", b"state", "trial", b"trial", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_metric: _TypeAlias = _typing.Literal["best_metric"]  # noqa: Y015
     _WhichOneofArgType__best_metric: _TypeAlias = _typing.Literal["_best_metric", b"_best_metric"]  # noqa: Y015
@@ -825,3 +852,61 @@ class Trial(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent) -> _WhichOneofReturnType__parent | None: ...
 
 Global___Trial: _TypeAlias = Trial  # noqa: Y015
+
+@_typing.final
+class Objectives(_message.Message):
+    """What a result ranks by, in a search with several objectives or constraints on outcomes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ValuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    VIOLATION_FIELD_NUMBER: _builtins.int
+    FRONT_FIELD_NUMBER: _builtins.int
+    violation: _builtins.float
+    """By how much it violates the constraints, in parts of their bounds, all together: 0 where it meets them. Infinite
+    where a value that counts is NaN or infinite: the result ranks last.
+    """
+    front: _builtins.int
+    """BestTrials only: the front of its result among those at the length that was looked at, 0 = none dominates it."""
+    @_builtins.property
+    def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """The value of each objective by its metric; those that count at the top rung alone are left out below it. Empty where
+        the result ranks last.
+        """
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        violation: _builtins.float = ...,
+        front: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_front", b"_front", "front", b"front"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_front", b"_front", "front", b"front", "values", b"values", "violation", b"violation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__front: _TypeAlias = _typing.Literal["front"]  # noqa: Y015
+    _WhichOneofArgType__front: _TypeAlias = _typing.Literal["_front", b"_front"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__front) -> _WhichOneofReturnType__front | None: ...
+
+Global___Objectives: _TypeAlias = Objectives  # noqa: Y015

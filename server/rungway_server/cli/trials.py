@@ -1,14 +1,14 @@
 """Commands about trials: best, trials."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from rungway import Experiment, Trial, TrialState
+from rungway import Experiment, Objectives, Trial, TrialState
 from rungway._data.search_data import TrialData
 from rungway._data.tables import trials_table
 from rungway_server.cli.connection import service
@@ -127,12 +127,37 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial], by
     unit = unit_name(experiment.plan.unit if experiment.plan else "")
     what = "" if by is Rank.BEST else f" {by.value}"
     out.print(text(f"{experiment.experiment}: best by{what} {searcher.get('metric')}, at and trained in {unit}"))
+    if searcher.get("metrics") or searcher.get("outcome_constraints"):
+        _print_fronts(out, found, searcher)
+        return
     last = [] if by is Rank.BEST else [f">{by.value.capitalize()}"]
     grid = table(">Trial", *last, ">Best", ">At", ">Trained", "State", "Configuration")
     for trial in found:
         values = (number(trial.best_metric), count(trial.best_length), count(trial.length))
         told = [number(trial.metric)] * len(last)
         grid.add_row(str(trial.trial), *told, *values, str(trial.state), text(settings(trial.hparams)))
+    out.print("", grid, sep="\n")
+
+
+def _print_fronts(out: Console, found: Sequence[Trial], searcher: Mapping[str, Any]) -> None:
+    names = [str(each["name"]) for each in searcher.get("metrics") or ({"name": searcher.get("metric")},)]
+    constrained = bool(searcher.get("outcome_constraints"))
+    grid = table(
+        ">Trial",
+        ">Front",
+        *(f">{name}" for name in names),
+        *[">Violation"] * constrained,
+        ">Trained",
+        "State",
+        "Configuration",
+    )
+    for trial in found:
+        ranks = trial.objectives or Objectives({})
+        values = [number(ranks.values.get(name)) for name in names]
+        beyond = [number(ranks.violation)] * constrained
+        front = "" if ranks.front is None else str(ranks.front)
+        about = (count(trial.length), str(trial.state), text(settings(trial.hparams)))
+        grid.add_row(str(trial.trial), front, *values, *beyond, *about)
     out.print("", grid, sep="\n")
 
 

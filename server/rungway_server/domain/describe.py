@@ -7,6 +7,7 @@ from itertools import repeat
 from rungway_server.domain.documents.json_values import identity
 from rungway_server.domain.documents.paths import Path, spelled
 from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.objectives import At
 from rungway_server.domain.space.axes import grid, support
 from rungway_server.domain.space.decimals import exponential
 from rungway_server.domain.space.ranges import bounds
@@ -28,6 +29,7 @@ from rungway_server.domain.space.space import (
     Space,
 )
 
+_AT = {At.ANY: "", At.FINAL: " at the top rung alone"}
 MOST_LINES = 200
 """Most hyperparameters that have a line."""
 _LONGEST_PATH, _LONGEST_VALUES, _MOST_CONDITIONS = 200, 120, 5
@@ -45,6 +47,8 @@ def describe(config: ExperimentConfig) -> tuple[str, ...]:
     constant = sum(_is_constant(entry.parameter, space.source) for entry in entries)
     lines = [
         f"metric: {searcher.metric}, {direction} is better{target}",
+        *(f"further objective: {each.name}, {each.goal}{_AT[each.at]}" for each in searcher.objectives[1:]),
+        *(f"outcome constraint: {each}" for each in searcher.outcome_constraints),
         *([f"proposals: {searcher.proposals}, beside draws"] if searcher.proposals else ()),
         f"hyperparameters: {len(entries) - constant} searched, {constant} constant",
         *(_line(entry, space) for entry in entries[:MOST_LINES]),

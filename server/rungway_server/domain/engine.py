@@ -56,6 +56,7 @@ class Reason(StrEnum):
     BUDGET_SPENT = "budget_spent"
     PROMOTED_AMONG_OWN = "promoted_among_own"
     RUNG_FULL = "rung_full"
+    OUTRANKED = "outranked"
 
 
 class Entry(NamedTuple):
@@ -86,6 +87,14 @@ class Proposal(NamedTuple):
     turn: str
     revision: int = 0
     sources: tuple[SourceShare, ...] = ()
+
+
+class Objectives(NamedTuple):
+    """What a result ranks by: values by metric, the violation of constraints (infinite: last), and a front."""
+
+    values: Mapping[str, float]
+    violation: float = 0.0
+    front: int | None = None
 
 
 class Stock(NamedTuple):
@@ -180,7 +189,8 @@ class Explanation(NamedTuple):
     metric of its last result, None when the quota is 0. `parent` is the trial that a clone was made from; the other
     numbers of a clone are those of its parent's result, and the quota is how many of the rung's best were cloned.
     `entries`, of a new trial that could enter at any rung: what was known of each when it entered at `rung`.
-    `proposal`, of a new trial of a search with several sources of configurations.
+    `proposal`, of a new trial of a search with several sources of configurations. `front`, of a result that ranks by
+    fronts: its own, from 0; `rung_size` counts what was compared.
     """
 
     reason: Reason
@@ -193,6 +203,7 @@ class Explanation(NamedTuple):
     parent: int | None = None
     entries: tuple[Entry, ...] = ()
     proposal: Proposal | None = None
+    front: int | None = None
 
 
 class Assignment(NamedTuple):
@@ -316,7 +327,8 @@ class LeaseStatus(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class TrialView:
     """One trial as stored. `parent`: the trial it was cloned from; `curve`: filled only where it was asked for;
-    `best_checkpoint`: the one told together with the best metric, "" where there is none."""
+    `best_checkpoint`: the one told together with the best metric, "" where there is none. `objectives`: what the last
+    report ranks by, where there are several or constraints."""
 
     trial: int
     state: TrialState
@@ -339,6 +351,7 @@ class TrialView:
     best_checkpoint: str = ""
     source: str = ""
     """Of its configuration, in a search with several sources."""
+    objectives: Objectives | None = None
 
 
 @dataclass(frozen=True, slots=True)

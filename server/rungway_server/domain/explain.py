@@ -26,6 +26,7 @@ _AT_RUNG = {
     Reason.PROMOTED: "promoted",
     Reason.PROMOTED_AMONG_OWN: "promoted among the trials of the sampler",
     Reason.NOT_PROMOTED: "waits",
+    Reason.OUTRANKED: "waits",
     Reason.STOPPED_AT_RUNG: "stopped",
     Reason.COMPLETED: "completed at the top",
     Reason.FINISHED: "its training has ended, its last result counts",
@@ -48,7 +49,8 @@ def in_words(why: Explanation) -> str:
         return _new_trial(why)
     if why.rung < 0 or why.reason not in _AT_RUNG:
         return _PLAIN.get(why.reason, why.reason.replace("_", " "))
-    where = f"{_AT_RUNG[why.reason]}: rank {why.rank} of {why.rung_size} at rung {why.rung}"
+    front = "" if why.front is None else f"front {why.front}, "
+    where = f"{_AT_RUNG[why.reason]}: {front}rank {why.rank} of {why.rung_size} at rung {why.rung}"
     if why.reason is Reason.COMPLETED:
         return where
     if why.quota == 0:

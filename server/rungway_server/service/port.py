@@ -27,6 +27,7 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
+from rungway_server.domain.search.vectors import Vector
 
 Piece = Callable[[], AbstractAsyncContextManager[Any]]
 """Begins a piece of a long read, when others have had their turn. See service/reading.py."""
@@ -235,6 +236,13 @@ class ExperimentStore(Protocol):
     async def ranked(self, ref: ExperimentRef, count: int) -> list[int]:
         """The trials with the best metric, best first, ties by trial number; at most 1,000. Trials without a real
         metric are left out."""
+        ...
+
+    async def outcomes(
+        self, ref: ExperimentRef, bracket: int, rung: int, after: bytes, count: int
+    ) -> tuple[list[tuple[int, Vector]], bytes]:
+        """A page of the results in a rung that ranks by fronts, in the order of their telling: trials and vectors, and
+        what the next page begins after, b"" for the last."""
         ...
 
     async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:

@@ -214,6 +214,7 @@ class ExperimentsWithinQuotas:
         self.brief, self.trials = store.brief, store.trials
         self.ranked, self.best, self.explain = store.ranked, store.best, store.explain
         self.standings, self.checkpoint_standing = store.standings, store.checkpoint_standing
+        self.outcomes = store.outcomes
         self.superseded, self.holdings = store.superseded, store.holdings
         self.events, self.experiments = store.events, store.experiments
         self.about, self.change_about = store.about, store.change_about

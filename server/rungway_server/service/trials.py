@@ -20,10 +20,12 @@ from rungway_server.domain.errors import InvalidInput, UnknownTrial
 from rungway_server.domain.ranking import WORST_KEY
 from rungway_server.domain.sampling.completing import completed, is_part, is_quick_to_complete
 from rungway_server.domain.sampling.sampling import own_configuration
+from rungway_server.domain.search.fronts import in_fronts
 from rungway_server.domain.search.plan import PromotionRule
 from rungway_server.domain.space.space import Space
 from rungway_server.service.checks import check_text, page_of
-from rungway_server.service.offload import at_once_or_in_process, in_process, in_thread_or_process
+from rungway_server.service.offload import at_once_or_in_process, in_process, in_thread, in_thread_or_process
+from rungway_server.service.outcomes import results_at_top
 from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore
 from rungway_server.service.reading import LARGEST_PAGE, PIECE, Reading, Sized
 from rungway_server.service.worker_thread import Priority
@@ -134,9 +136,28 @@ class TrialUseCases:
         length are as they ranked at one moment; for any other result all trials are read one after the other."""
         if not 0 <= count <= MOST_BEST:
             raise InvalidInput.one("count", f"got {count}, wanted 0 (= 1) to {MOST_BEST}")
+        plan = (await self._store.definition(ref)).plan
+        if plan.objectives:
+            return await self._first_fronts(ref, count or 1, show, by)
         numbers = await (self._store.ranked(ref, count or 1) if by is BestBy.BEST else self._last(ref, count or 1, by))
         shown, _ = await self._shown(ref, numbers, show, lambda trial: trial.state is not TrialState.INVALID)
         return shown
+
+    async def _first_fronts(self, ref: ExperimentRef, count: int, show: Show[Shown], by: BestBy) -> list[Shown]:
+        """The first of the fronts of all results at the longest length that has any, each with its front."""
+        if by is BestBy.LAST:
+            raise InvalidInput.one("by", "got last, but this search ranks by several objectives: wanted best or final")
+        with self._reading.admit(ref.namespace):
+            found = await results_at_top(self._store, self._reading, ref, only_top=by is BestBy.FINAL)
+            vectors = [vector for _, vector in found]
+            ranked = await in_thread(Priority.READ, ref.namespace, in_fronts, vectors, count, count)
+        fronts = {found[each.place][0]: each.front for each in ranked}
+
+        def with_front(trial: TrialView) -> Shown:
+            shown = trial.objectives and trial.objectives._replace(front=fronts[trial.trial])
+            return show(replace(trial, objectives=shown))
+
+        return (await self._shown(ref, [*fronts], with_front, lambda _: True))[0]
 
     async def _last(self, ref: ExperimentRef, count: int, by: BestBy) -> list[int]:
         """The trials whose last results are the best, best first."""
@@ -219,6 +240,9 @@ def _own_configurations(space: Space, proposals: Sequence[Mapping[str, object]])
 
 def _check_known(definition: Definition, result: Report) -> None:
     plan, name = definition.plan, definition.config.searcher.name
+    if plan.objectives:
+        wanted = "a search that ranks by one metric alone: a known result has no other"
+        raise InvalidInput.one("result", f"got a known result for one with several objectives or constraints, {wanted}")
     if plan.rule is not PromotionRule.ASYNC:
         wanted = "a search by auto, async_halving, adaptive_asha, random, grid or single"
         raise InvalidInput.one("result", f"got a known result for a search by {name}, wanted {wanted}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.experiments import Planned, plan_search
@@ -57,6 +58,9 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
     """
     planned = plan_search(document)
     searcher = planned.config.searcher
+    if planned.plan.objectives:
+        field = "searcher.metrics" if searcher.objectives else "searcher.outcome_constraints"
+        raise InvalidInput.one(field, "recorded curves have one metric alone: such a search is not simulated")
     curves, notes = _find_curves(source, planned, fleet.seed)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
     notes += _idle_notes(planned.plan, fleet)

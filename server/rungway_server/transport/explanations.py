@@ -32,6 +32,7 @@ def explanation_message(why: Explanation) -> trial_pb2.Explanation:
         parent=why.parent,
         entries=map(entry_message, why.entries),
         proposal=proposal_message(why.proposal) if why.proposal else None,
+        front=why.front,
     )
 
 

@@ -22,6 +22,7 @@ from rungway_server.domain.engine import (
     ExperimentState,
     Lease,
     LeaseStatus,
+    Objectives,
     Outcome,
     Progress,
     Report,
@@ -178,7 +179,13 @@ def trial_message(trial: TrialView) -> trial_pb2.Trial:
         parent=trial.parent,
         best_checkpoint=trial.best_checkpoint,
         source=trial.source,
+        objectives=objectives_message(trial.objectives) if trial.objectives else None,
     )
+
+
+def objectives_message(found: Objectives) -> trial_pb2.Objectives:
+    """What a result ranks by."""
+    return trial_pb2.Objectives(values=found.values, violation=found.violation, front=found.front)
 
 
 def stale_message(checkpoint: Superseded) -> experiment_service_pb2.StaleCheckpoint:

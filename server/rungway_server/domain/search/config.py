@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rungway_server.domain.search.ladder import Mode
+from rungway_server.domain.search.objectives import Objective, OutcomeConstraint, objectives_document
 from rungway_server.domain.search.sources import Proposals
 
 MAX_TRIALS = 10_000_000
@@ -53,12 +54,14 @@ _CAP = "max_concurrent_trials"
 _DRAWN = ("sampler", "proposals")
 _SEVERAL = (*_COMMON, "max_trials", _CAP, *_DRAWN)
 _BOUNDED = ("budget", "after_max_trials")
-_ASYNC = (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "stop_once")
+OF_OBJECTIVES = ("metrics", "outcome_constraints")
+"""Keys of a search with several objectives, or with constraints on its outcomes."""
+_ASYNC = (*_SEVERAL, *_BOUNDED, *OF_OBJECTIVES, "divisor", "min_length", "stop_once")
 _SYNC = (*_SEVERAL, "budget", "divisor", "min_length")
 _ADAPTIVE = ("mode", "max_rungs", "bracket_rungs")
 KEYS: dict[SearcherName, tuple[str, ...]] = {
     SearcherName.SINGLE: (*_COMMON, *_DRAWN),
-    SearcherName.RANDOM: (*_SEVERAL, "budget"),
+    SearcherName.RANDOM: (*_SEVERAL, "budget", *OF_OBJECTIVES),
     SearcherName.GRID: (*_COMMON, "max_trials", _CAP, "num_samples"),
     SearcherName.SYNC_HALVING: (*_SYNC, "num_rungs"),
     SearcherName.ASYNC_HALVING: (*_ASYNC, "num_rungs", "brackets"),
@@ -69,7 +72,7 @@ KEYS: dict[SearcherName, tuple[str, ...]] = {
         *("name", "metric", "smaller_is_better", "target_metric", "unit", _CAP, *_DRAWN),
         *("population_size", "num_rounds", "length_per_round", "truncate_fraction", "explore"),
     ),
-    SearcherName.AUTO: (*_SEVERAL, *_BOUNDED, "divisor", "min_length", "blind"),
+    SearcherName.AUTO: (*_SEVERAL, *_BOUNDED, *OF_OBJECTIVES, "divisor", "min_length", "blind"),
 }
 """The keys that the section of each searcher may have."""
 
@@ -103,7 +106,8 @@ class SearcherConfig:
     `population` is set for pbt alone. Of an asynchronous search `budget` is no size but a bound: nothing is handed out
     once so much training was, or, with `budget_hours`, so long after its creation. `after_max_trials` is None without a
     budget. `blind` (auto): trials that wait may also go on regardless of their rank. `proposals` is None where
-    `sampler` is the only source of configurations.
+    `sampler` is the only source of configurations. `objectives` are () where there is one metric; else `metric` and
+    `smaller_is_better` are those of the first.
     """
 
     name: SearcherName
@@ -130,6 +134,8 @@ class SearcherConfig:
     after_max_trials: AfterMaxTrials | None = None
     blind: bool = False
     proposals: Proposals | None = None
+    objectives: tuple[Objective, ...] = ()
+    outcome_constraints: tuple[OutcomeConstraint, ...] = ()
 
     @property
     def to_completion(self) -> bool:
@@ -148,11 +154,12 @@ def searcher_document(searcher: SearcherConfig) -> dict[str, object]:
         keys = KEYS[searcher.name]
     else:
         keys = tuple(key for key in KEYS[searcher.name] if hasattr(searcher, key))
-    document = {key: _plain(getattr(searcher, key)) for key in keys}
+    document = {key: _plain(getattr(searcher, key)) for key in keys if key not in OF_OBJECTIVES}
     absent = {"max_trials": 0, "unit": searcher.unit if searcher.to_completion else None}
     document = {key: value for key, value in document.items() if value is not None and absent.get(key) != value}
     if searcher.budget_hours is not None:
         document["budget"] = {"hours": searcher.budget_hours}
+    document = objectives_document(document, searcher.objectives, searcher.outcome_constraints)
     return document if searcher.population is None else {**document, **_population_document(searcher.population)}
 
 

@@ -72,7 +72,8 @@ class Plan:
     shares of the training by rung, in 1/4096. `go_on`: after the last new trial the best that wait train on; `blind`:
     some that wait train on regardless of their rank. Nothing is handed out once `budget` (in `unit`; 0 = none) was, or
     `budget_ms` after the creation (0 = without end). `sources` are those of the configurations of new trials, where
-    there are more than the sampler.
+    there are more than the sampler. With `objectives` (how many; 0 = results rank by the metric) rungs rank by fronts;
+    `finals`: at the top rung more of them count than below.
     """
 
     brackets: tuple[Bracket, ...]
@@ -87,6 +88,8 @@ class Plan:
     budget: int = 0
     budget_ms: int = 0
     sources: Sources | None = None
+    objectives: int = 0
+    finals: bool = False
 
     @property
     def max_trials(self) -> int:
@@ -102,6 +105,11 @@ class Plan:
     def max_length(self) -> int:
         """The length of the top rung, the same in every bracket, in `unit`."""
         return self.brackets[0].rungs[-1].length
+
+    @property
+    def max_rungs(self) -> int:
+        """The rungs of the bracket that has most."""
+        return max(len(bracket.rungs) for bracket in self.brackets)
 
     @property
     def counts_training(self) -> bool:

@@ -12,12 +12,15 @@ from rungway_server.domain.search.methods.auto import auto
 from rungway_server.domain.search.methods.population import pbt
 from rungway_server.domain.search.methods.simple import grid, random, single
 from rungway_server.domain.search.methods.synchronous import adaptive, hyperband, sync_halving
+from rungway_server.domain.search.objectives import COMPARED
 from rungway_server.domain.search.plan import Bracket, DecisionForm, Plan, PromotionRule
 from rungway_server.domain.search.preview import preview, reached, trials_for_top
 from rungway_server.domain.search.sources import sources_of
+from rungway_server.domain.search.vectors import has_final, objectives_of
 from rungway_server.domain.space.space import Categorical, Const, Ordinal, Space
 
 _NO_SPACE = Space()
+_RANKED = f"searcher: a rung ranks its newest {COMPARED} results by fronts, and promotes the first of these"
 MAX_ALL_RUNGS = 256
 """Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
 
@@ -33,6 +36,8 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
         searched = sum(not isinstance(entry.parameter, Const) for entry in space.leaves.values())
         at_any_time = plan.rule is PromotionRule.ASYNC and plan.form is DecisionForm.PROMOTE
         plan = replace(plan, sources=sources_of(searcher.proposals, searched, may_protect=at_any_time))
+    if ranked := objectives_of(searcher):
+        plan = replace(plan, objectives=len(ranked), finals=has_final(searcher))
     return plan, plan_notes(searcher, space, plan)
 
 
@@ -95,6 +100,7 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
         )
     if plan.budget or plan.budget_ms:
         notes.append(f"searcher: ends when {_budget(plan)}, whatever is left to do")
+    notes += [_RANKED] if plan.objectives and plan.max_rungs > 1 else []
     notes += (note for b, bracket in enumerate(plan.brackets) if (note := _unreached(b, bracket, plan)))
     if space.constraints:
         notes.append(f"constraints: about {feasible_share(space):.3%} of all configurations meet them")

@@ -22,6 +22,7 @@ from rungway_server.domain.search.config import (
 )
 from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor, powers
 from rungway_server.domain.search.objective import read_objective
+from rungway_server.domain.search.read_objectives import check_beside_objectives, read_objectives
 from rungway_server.domain.search.sources import PURE_PROPOSALS, Proposals
 
 MAX_SAMPLES = 1_000_000
@@ -62,17 +63,21 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     name = _name(section)
     if name is SearcherName.ASYNC_HALVING:
         section = section.renamed(RAY_NAMES)
+    section, objectives, constraints = read_objectives(section, name)
     section, metric = read_objective(section, name is None or "mode" in KEYS[name], notes)
     if name is None:
         return None
     _note_ignored(section, name, notes)
     if name is SearcherName.PBT:
         return _read_population(section, metric)
-    if name is not SearcherName.ASYNC_HALVING:
-        section.allow(KEYS[name], unsaid=_unsaid(name))
-        return _read(section, name, metric, notes)
-    section.allow((*KEYS[name], "max_rungs"), unsaid=_unsaid(name))
-    return _with_max_rungs(section, _read(section, name, metric, notes))
+    more = ("max_rungs",) if name is SearcherName.ASYNC_HALVING else ()
+    section.allow((*KEYS[name], *more), unsaid=_unsaid(name))
+    searcher = _read(section, name, metric, notes)
+    if name is SearcherName.ASYNC_HALVING:
+        searcher = _with_max_rungs(section, searcher)
+    if objectives or constraints:
+        check_beside_objectives(section, searcher)
+    return replace(searcher, objectives=objectives, outcome_constraints=constraints)
 
 
 def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -> SearcherConfig:

@@ -34,6 +34,7 @@ from rungway_server.domain.engine import (
 )
 from rungway_server.domain.errors import InvalidInput, NoTrialsLeft, RequestIdReused, WrongState
 from rungway_server.domain.ranking import metric_of, ranked
+from rungway_server.domain.search.config import SearcherConfig
 from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import WORDS as WORDS_OF
@@ -47,6 +48,7 @@ from rungway_server.store.redis.layout.records import (
     trained_of,
 )
 from rungway_server.store.redis.layout.superseded import remembered
+from rungway_server.store.redis.layout.vectors import shown_objectives
 
 _STATE, _METRIC, _TAIL = (TRIAL_FIELDS.index(name) for name in ("state", "metric", "tail"))
 """Places in a record, the same in every layout that is read."""
@@ -69,9 +71,9 @@ def _explanation(
     *more: Any,
 ) -> Explanation:
     """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
-    is missing if no rung took part. `cutoff`: a sort key; `more`: the parent of a clone or, of a new trial, by entry
-    shares, training and credits (`enter` in lua/include/entries.lua), and then where its configuration comes from
-    (`new_from_source` in lua/include/stock.lua)."""
+    is missing if no rung took part. `cutoff`: a sort key; `more`: the parent of a clone, the front of a result or, of a
+    new trial, by entry shares, training and credits (`enter` in lua/include/entries.lua), and then where its
+    configuration comes from (`new_from_source` in lua/include/stock.lua)."""
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     found = Explanation(Reason(_word(reason)), bracket, rung, rank, size, quota, least)
     if more and isinstance(more[-1], tuple):
@@ -80,6 +82,8 @@ def _explanation(
         return found
     if found.reason is Reason.CLONED:
         return found._replace(parent=int(more[0]))
+    if found.reason not in (Reason.NEW_TRIAL, Reason.ENQUEUED):
+        return found._replace(front=more[0])
     count = len(more) // 3
     return found._replace(entries=_entries(more[:count], more[count : 2 * count], more[2 * count :]))
 
@@ -202,13 +206,14 @@ def read_life(fields: list[Any], trial: int, smaller_is_better: bool) -> EventVi
 
 
 def read_trial(
-    fields: list[Any], smaller_is_better: bool, unpack: Unpack, curve: Sequence[Report] = (), *, sources: bool = False
+    fields: list[Any], searcher: SearcherConfig, unpack: Unpack, curve: Sequence[Report] = (), *, sources: bool = False
 ) -> TrialView:
     """One trial view (see lua/commands/trials.lua), with the points of its curve. `sources`: whether the search has
     several sources of configurations."""
+    smaller_is_better = searcher.smaller_is_better
     number, state, packed, bracket, rung, length, metric, best, best_length = fields[:9]
     restarts, checkpoint, checkpoint_length, worker, outcome, message, created = fields[9:16]
-    parent, best_checkpoint, origin = fields[18:]
+    parent, best_checkpoint, origin, *vectors = fields[18:]
     return TrialView(
         trial=int(number),
         state=TrialState(state.decode()),
@@ -230,6 +235,7 @@ def read_trial(
         parent=int(parent) if parent else None,
         best_checkpoint=_text(best_checkpoint),
         source=WORDS_OF[int(origin) // SOURCES] if origin != b"" and sources else "",
+        objectives=shown_objectives(vectors[0], searcher) if vectors else None,
     )
 
 
@@ -248,12 +254,12 @@ def read_holding(number: int, packed: bytes) -> Holding:
     best = last if fields["best_key"] is False else fields["best_key"]
     at = fields["length"] if fields["best_length"] is False else fields["best_length"]
     checkpoint, length = fields["checkpoint"], fields["checkpoint_length"]
-    kept = fields.get(BEST_CHECKPOINT)
+    kept = fields.get(BEST_CHECKPOINT, False)  # False in a record that has more
     return Holding(
         number,
         _STATES[fields["state"]],
         _text(checkpoint),
-        _text(derived_best_checkpoint(best, at, checkpoint, length) if kept is None else kept),
+        _text(derived_best_checkpoint(best, at, checkpoint, length) if kept is False else kept),
         _text(fields["parent"][3]) if fields["parent"] else "",
         any(fields["entries"]),
         ranked(best),

@@ -5,10 +5,12 @@ from typing import Any
 
 from rungway_server.domain.engine import Lease, Result, TellAnswer, TellReply
 from rungway_server.domain.errors import InvalidInput, RequestIdReused, UnknownTrial
+from rungway_server.domain.search.config import SearcherConfig
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis.answers import read_reply
 from rungway_server.store.redis.connection.router import Argument
 from rungway_server.store.redis.experiment_cache import CachedExperiment
+from rungway_server.store.redis.layout.vectors import lacks_objective
 
 _Run = Callable[[slice, Argument], Awaitable[tuple[CachedExperiment, list[Any]]]]
 """Runs the script of a call for some of its items; with "1" it only checks them."""
@@ -36,11 +38,15 @@ async def in_pieces(ref: ExperimentRef, request_id: str, leases: list[Lease], si
     return TellAnswer(replies, revision)
 
 
-def refuse_tell(answer: list[Any], results: Sequence[Result], first: int) -> None:
+def refuse_tell(answer: list[Any], results: Sequence[Result], first: int, searcher: SearcherConfig) -> None:
     """Raise what the script says is wrong with a result; `first` is the index of the first that it was given."""
     if answer[0] == b"untold":
         wanted = "a report, for this trial has never told a result"
         raise InvalidInput.one(f"results[{first + answer[1]}].finished", f"got true without reports, wanted {wanted}")
+    if answer[0] == b"objective":
+        _, item, *more = answer
+        report, final = more or (-1, b"")
+        raise lacks_objective(searcher, results[first + item], first + item, report, final == b"1")
     if answer[0] == b"length":
         _, item, report_index, before, most = answer
         found = results[first + item].reports[report_index].length

@@ -8,6 +8,7 @@ from rungway_server.domain.about import About
 from rungway_server.domain.checkpoints import CheckpointStanding, Holding, Superseded
 from rungway_server.domain.engine import EventView, ExperimentState, Further, Progress, Standing, TrialView
 from rungway_server.domain.errors import UnknownExperiment, UnknownTrial
+from rungway_server.domain.search.vectors import Vector
 from rungway_server.service.port import Brief, Definition, ExperimentRef, Piece
 from rungway_server.service.reading import Reading, Turn
 from rungway_server.store.redis.answers import (
@@ -28,7 +29,7 @@ from rungway_server.store.redis.layout.superseded import read_superseded, supers
 from rungway_server.store.redis.packed_curve import PackedCurve
 from rungway_server.store.redis.snapshot.copying import Copier
 from rungway_server.store.redis.snapshot.export_file import ExportWriter
-from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, PieceReader, paired
+from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, RUNGS, PieceReader, paired
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.views import RedisViewReader
 
@@ -81,7 +82,8 @@ class RedisReads:
                 points = await self._curve(ref, known, fields.pop(), fields) if curve else ()
                 sources = known.definition.plan.sources is not None
                 unpack = known.configurations.unpack
-                views.append(read_trial(fields, known.smaller_is_better, unpack, points, sources=sources))
+                searcher = known.definition.config.searcher
+                views.append(read_trial(fields, searcher, unpack, points, sources=sources))
         return views
 
     async def _curve(
@@ -154,6 +156,17 @@ class RedisReads:
         """See the port."""
         _, answer = await self._experiments.run("best", ref, [count])
         return list(answer[1:])
+
+    async def outcomes(
+        self, ref: ExperimentRef, bracket: int, rung: int, after: bytes, count: int
+    ) -> tuple[list[tuple[int, Vector]], bytes]:
+        """See the port."""
+        prefix = bytes([bracket, rung])
+        first, last = b"(" + after if after else b"[" + prefix, b"[" + prefix + b"\xff"
+        known, answer = await self._experiments.run("read", ref, ["ZRANGEBYLEX", RUNGS, first, last, "LIMIT", 0, count])
+        members, of_one = answer[1], 8 * (1 + known.definition.plan.objectives)
+        found = [(int.from_bytes(each[-4:], "big"), Vector.unpacked(each[-4 - of_one : -4])) for each in members]
+        return found, members[-1] if len(members) == count else b""
 
     async def standings(self, ref: ExperimentRef, numbers: Sequence[int]) -> list[Standing]:
         """See the port."""

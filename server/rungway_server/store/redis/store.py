@@ -47,6 +47,7 @@ from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
 from rungway_server.store.redis.layout.schema import ABOUT, schema_of
+from rungway_server.store.redis.layout.vectors import told_vectors
 from rungway_server.store.redis.models import LONGEST_WAIT, Compute, Models
 from rungway_server.store.redis.pieces import in_pieces, pieces, read_told, refuse_tell
 from rungway_server.store.redis.reads import RedisReads
@@ -183,6 +184,7 @@ class RedisStore(RedisReads):
     ) -> TellAnswer:
         """See the port."""
         known = await self._experiments.find(ref)
+        searcher, by_fronts = known.definition.config.searcher, known.definition.plan.objectives > 0
         items: list[list[Argument]] = []
         best, further = WORST_KEY, None
         for result in results:
@@ -196,16 +198,19 @@ class RedisStore(RedisReads):
                 best = min(best, key)
                 if report.further and not further:
                     further = ToldFurther(results)
-        size = min(TRIALS_AT_ONCE, max(1, STEPS_AT_ONCE // known.most_rungs)) if len(results) > 1 else 1
+        steps = 1 if by_fronts else STEPS_AT_ONCE
+        size = min(TRIALS_AT_ONCE, max(1, steps // known.most_rungs)) if len(results) > 1 else 1
 
         async def run(part: slice, only_check: Argument) -> tuple[CachedExperiment, list[Any]]:
             some = items[part]
             more = further.of(part) if further else ()
+            if by_fronts:
+                more = (*(more or ("",)), told_vectors(searcher, results[part]))
             args = (_time(now_ms), request_id, only_check, len(some), *chain.from_iterable(some), *more)
             known, answer = await self._experiments.run("tell", ref, args)
             if further and answer[0] == b"names":
                 raise further.too_many(results, answer[1])
-            refuse_tell(answer, results, part.start)
+            refuse_tell(answer, results, part.start, searcher)
             return known, answer
 
         told = await in_pieces(ref, request_id, [result.lease for result in results], size, run)

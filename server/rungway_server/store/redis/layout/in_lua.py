@@ -16,6 +16,7 @@ from rungway_server.domain.engine import (
     TrialState,
 )
 from rungway_server.domain.search import sources
+from rungway_server.domain.search.objectives import COMPARED
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
@@ -39,13 +40,14 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "further_layout": str(FURTHER_METRICS),
         "about_layout": str(ABOUT),
         "checkpoints_layout": str(CHECKPOINTS),
+        "most_compared": str(COMPARED),
         "most_superseded": str(MOST),
         "most_superseded_bytes": str(MOST_BYTES),
     },
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
-_SHORTENED = ("state", "metric", "best_key", "best_length", "origin")
+_SHORTENED = ("state", "metric", "best_key", "best_length", "origin", "best_checkpoint")
 """Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""
 
 

@@ -14,7 +14,7 @@ _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
 """A search ends when it had this many invalid configurations, and this many per trial: then the cause is not the
 configurations, and replacing them would never end."""
-LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms", "sources")
+LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms", "sources", "objectives", "finals")
 """Fields that only plans of searches of the layouts from `schema.ENTRIES` on have."""
 
 

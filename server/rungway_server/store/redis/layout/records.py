@@ -15,6 +15,8 @@ from rungway_server.store.redis.layout.migrations import record_of_today
 BINARY = "surrogateescape"
 """How bytes that are not UTF-8 stand in the texts of unpacked records: `as_bytes` gives the bytes back."""
 _ENTRY_BYTES, _STAMP_DIGITS = 16, 24
+_VECTOR_BYTES = 8
+"""A vector of results in rungs that rank by fronts is a multiple of these."""
 
 MANY = 10**14
 """What is counted apart of the trained length (`lua/include/reports.lua`)."""
@@ -47,7 +49,10 @@ blindly, and SOURCES times the number of the source of its configuration."""
 SOURCES = 32
 """More than the rungs of any ladder with entries."""
 BEST_CHECKPOINT = "best_checkpoint"
-"""The last field, which only records of layout 9 and later have, and of these only those that need it."""
+"""A field that only records of layout 9 and later have, and of these only those that need it."""
+OBJECTIVES = "objectives"
+"""The last field, of the trials of a search with several objectives or constraints: how their last report ranks, below
+the top rung and, where it may rank otherwise there, at the top rung (`domain/search/objectives.py`)."""
 
 
 def as_bytes(text: str) -> bytes:
@@ -77,8 +82,9 @@ def hexadecimal(text: str) -> str:
 
 def entry_of(packed: bytes) -> str:
     """An entry of a rung: sort key (16 digits), running number (8 digits), number of the trial. In a search with
-    entries the one of the trial, 2 digits and a colon, is before its number. Raises ValueError."""
-    if len(packed) not in (_ENTRY_BYTES, _ENTRY_BYTES + 1):
+    entries the one of the trial, 2 digits and a colon, is before its number; where rungs rank by fronts, the vector of
+    the result is before the colon. Raises ValueError."""
+    if len(packed) < _ENTRY_BYTES or (len(packed) - _ENTRY_BYTES) % _VECTOR_BYTES > 1:
         raise ValueError(f"{packed!r} is no entry")
     return result_of(packed[:-4].hex(), int.from_bytes(packed[-4:], "big"))
 
@@ -140,6 +146,7 @@ class TrialRecord:
     reached: int
     origin: int = 0
     best_checkpoint: str = ""
+    objectives: str = ""
 
     @property
     def entry(self) -> int:
@@ -165,7 +172,7 @@ class TrialRecord:
         for name, last in (("best_key", "metric"), ("best_length", "length")):
             named[name] = named[last] if named[name] is False else named[name]
         named["origin"] = named.get("origin") or 0  # False in a record that has more, of a search without entries
-        if BEST_CHECKPOINT not in named:
+        if named.get(BEST_CHECKPOINT, False) is False:  # False in a record that has more
             named[BEST_CHECKPOINT] = derived_best_checkpoint(**{name: named[name] for name in _BEST})
         record = cls(**named)
         for field in fields(cls):
@@ -174,13 +181,14 @@ class TrialRecord:
                 raise TypeError(f"{field.name} is {found!r}")
         record.metric, record.best_key = hexadecimal(record.metric), hexadecimal(record.best_key)
         record.entries = [hexadecimal(stamp) for stamp in record.entries]
+        record.objectives = hexadecimal(record.objectives)
         times = zip(record.log[::2], record.log[1::2], strict=True)
         record.log = [f"{record.created + ms}-{count}" for ms, count in times]
         return record
 
 
 ATTRIBUTES = dict(
-    zip((*TRIAL_FIELDS, ENTRY, BEST_CHECKPOINT), (field.name for field in fields(TrialRecord)), strict=True)
+    zip((*TRIAL_FIELDS, ENTRY, BEST_CHECKPOINT, OBJECTIVES), (field.name for field in fields(TrialRecord)), strict=True)
 )
 """What Python and the scripts call each field of a record: some stored names are older."""
 _BEST = ("best_key", "best_length", "checkpoint", "checkpoint_length")

@@ -39,13 +39,18 @@ in plan, counts and records, and members of rungs and promotable ones, that serv
 SOURCES = 13
 """The version of a search whose plan has sources: it has fields in plan, counts and records, members of rungs, and
 proposals among the suggestions, that servers from before do not know."""
-NEWEST = SOURCES
+OBJECTIVES = 14
+"""The version of a search with several objectives or constraints on outcomes: its plan has fields, results and records
+have vectors, and rungs an order that servers from before do not know."""
+NEWEST = OBJECTIVES
 """The newest version that is read."""
 
 
 def schema_of(config: ExperimentConfig) -> int:
     """The version that an experiment with this configuration is written as: the oldest that reads it."""
     searcher = config.searcher
+    if searcher.objectives or searcher.outcome_constraints:
+        return OBJECTIVES
     if searcher.proposals:
         return SOURCES
     bounded = searcher.after_max_trials or searcher.budget_hours or searcher.name is SearcherName.AUTO

@@ -43,10 +43,10 @@ from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, Piece
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES = 1, 2, 3, 4, 5
+FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES, WITH_OBJECTIVES = 1, 2, 3, 4, 5, 6
 """The version of the format. Earlier readers would lose what the later ones have: further metrics; best checkpoints
-that are not the last ones; labels, owner and comment; sources of configurations."""
-FORMATS = (FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES)
+that are not the last ones; labels, owner and comment; sources of configurations; rungs that rank by fronts."""
+FORMATS = range(FORMAT, WITH_OBJECTIVES + 1)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -58,6 +58,7 @@ SETTINGS = {"window_ms": 600_000, "window_count": 50_000, "most_events": 1_000_0
 """What is exported of the plan for scripts beside plan and configuration, and the defaults for files without it."""
 NUMBERS = ("bracket", "rung", "rank", "size", "quota")
 """Of an event."""
+_MORE = {Reason.NEW_TRIAL.value: "entries", Reason.ENQUEUED.value: "entries", Reason.CLONED.value: "parent"}
 _SIGN, _ALL = 1 << 63, (1 << 64) - 1
 _NO_EXPORT = "the file is not one that `rungway export` wrote"
 
@@ -90,6 +91,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     progress, meta = snapshot.progress, snapshot.meta
     form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
     form = WITH_SOURCES if "sources" in progress else WITH_ABOUT if snapshot.about else form
+    form = WITH_OBJECTIVES if snapshot.plan and snapshot.plan.objectives else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {
@@ -162,11 +164,11 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
         event |= {"trial": line.trial, "reason": line.reason, **{name: getattr(line, name) for name in NUMBERS}}
         event |= {"cutoff": _metric(line.cutoff, smaller_is_better), "length": line.length}
         event |= {"metric": _metric(line.metric, smaller_is_better), "worker": line.worker}
-        more = list(line.more)
+        name, more = _MORE.get(line.reason, "front"), list(line.more)
         if more and isinstance(more[-1], list):
             event["proposed"] = more.pop()
         if more:
-            event |= {"parent": more[0]} if line.reason == Reason.CLONED else {"entries": more}
+            event[name] = more if name == "entries" else more[0]
     elif line.message:
         event["message"] = line.message
     return event
@@ -174,10 +176,7 @@ def event_of(line: LogLine, smaller_is_better: bool) -> dict[str, Any]:
 
 def _metric(key: str, smaller_is_better: bool) -> float | str:
     """A metric as JSON has it, from its sort key in digits; "" for none."""
-    if not key:
-        return ""
-    metric = metric_of(bytes.fromhex(key), smaller_is_better)
-    return _value(metric)
+    return _value(metric_of(bytes.fromhex(key), smaller_is_better)) if key else ""
 
 
 def read_export(lines: Iterable[str], *, keep: bool = True) -> ExportFile:
@@ -259,8 +258,7 @@ def _check_head(record: dict[str, Any]) -> None:
 
 def _check_order(export: ExportFile, event: str) -> None:
     """Redis takes the lines of an event log only in order."""
-    order = order_of(event)
-    if order <= export.last:
+    if (order := order_of(event)) <= export.last:
         raise BadField("event", event, "the id of a later event than the one before")
     export.last = order
 

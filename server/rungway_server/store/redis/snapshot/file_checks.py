@@ -9,6 +9,7 @@ from typing import Any
 from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, is_text, shown
 from rungway_server.domain.engine import ExperimentState, Further, Outcome, TrialState
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
+from rungway_server.domain.search.objectives import COMPARED, MOST_OBJECTIVES
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule
 from rungway_server.domain.search.sources import CODES, PARTS
 from rungway_server.service.checks import LONGEST_METRIC, check_further
@@ -228,7 +229,7 @@ TRIAL = fields(
         **{name: number(*bounds) for name, bounds in ranges.TRIAL.items()},
         **{name: text(longest) for name, longest in ranges.TEXTS.items()},
         "outcome": one_of("", *Outcome),
-        "entries": listed(like(ranges.STAMP, '24 or 26 hexadecimal digits, or ""'), ranges.RUNGS),
+        "entries": listed(like(ranges.STAMP, '24 or 26 hexadecimal digits, perhaps a vector, or ""'), ranges.RUNGS),
         "log": listed(_EVENT_ID, 10**9),
         "parent": parent,
         "metric": metric,
@@ -256,10 +257,11 @@ EVENT = fields(
         "metric": metric,
         "worker": text(ranges.TEXTS["worker"]),
         "parent": digits,
+        "front": number(0, COMPARED),
         "entries": listed(_amount, 3 * ranges.RUNGS),
         "proposed": proposed,
     },
-    may_lack=("parent", "entries", "proposed"),
+    may_lack=("parent", "front", "entries", "proposed"),
 )
 
 
@@ -333,6 +335,8 @@ _PLAN = fields(
         "budget": _amount,
         "budget_ms": number(1, ranges.MOST),
         "sources": _SOURCES,
+        "objectives": number(1, MOST_OBJECTIVES),
+        "finals": truth,
     },
     may_lack=LATER_FIELDS,
 )

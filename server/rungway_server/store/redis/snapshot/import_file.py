@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rungway_server.domain.engine import MOST_BEST, SAMPLER, ExperimentState, TrialState
+from rungway_server.domain.engine import MOST_BEST, SAMPLER, ExperimentState, Report, TrialState
 from rungway_server.domain.errors import ExperimentExists, RungwayError
 from rungway_server.domain.experiment import parse as parse_config
 from rungway_server.domain.names import check_experiment_id
@@ -44,6 +44,7 @@ from rungway_server.store.redis.layout.records import (
 )
 from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER_METRICS, schema_of
 from rungway_server.store.redis.layout.superseded import FIELD as SUPERSEDED
+from rungway_server.store.redis.layout.vectors import vectors_of
 from rungway_server.store.redis.snapshot.audit import check
 from rungway_server.store.redis.snapshot.copying import name_of
 from rungway_server.store.redis.snapshot.curve import Curve
@@ -255,7 +256,16 @@ class _Contents:
         more: list[object] = [origin] if self._plan.entries or self._plan.sources else []
         if best is not None:
             more = [*(more or [False]), best]
+        if self._plan.objectives and trial["curve"]:
+            more = [*more, *[False] * (2 - len(more)), self._vectors(trial).decode(errors=BINARY)]
         return packed([*(values[name] for name in TRIAL_FIELDS), *more])
+
+    def _vectors(self, trial: dict[str, Any]) -> bytes:
+        """What the last report of a trial ranks by."""
+        curve: Curve = trial["curve"]
+        ((length, metric),) = curve.part(len(curve) - 1, len(curve))
+        further = next((told for place, told in reversed(trial["metrics"]) if place == len(curve) - 1), None)
+        return vectors_of(self._config.searcher, Report(length, metric, further))
 
     def _points(self, curve: Curve, first: int, last: int) -> bytes:
         return b"".join(POINT.pack(length, self._key(metric)) for length, metric in curve.part(first, last))
@@ -300,7 +310,8 @@ class _Contents:
         kind, reason = (CODES.get(each[name], each[name]) for name in ("kind", "reason"))
         bracket, *numbers = (int(each[name]) for name in NUMBERS)
         trained = [int(each["trial"]), int(each["length"]), self._text(each["metric"]), each["worker"]]
-        more = [each["parent"]] if "parent" in each else each.get("entries", [])
+        last = [each[name] for name in ("parent", "front") if name in each]
+        more = last or each.get("entries", [])
         more = [*more, each["proposed"]] if "proposed" in each else more
         rung = [*numbers, self._text(each["cutoff"]), *more]
         return [kind, *trained, reason, bracket, *(rung if numbers[0] != NO_RUNG[0] or more else ())]

@@ -6,6 +6,7 @@ They are the limits of the wire and of configurations (docs/limits.md), and thos
 import re
 
 from rungway_server.domain.search.config import MAX_LENGTH, MAX_TRIALS
+from rungway_server.domain.search.objectives import MOST_OBJECTIVES
 from rungway_server.service.search import LONGEST_CHECKPOINT, LONGEST_MESSAGE, LONGEST_WORKER
 
 MOST = 10**14 - 1
@@ -63,9 +64,11 @@ SETTINGS: dict[str, Range] = {
 }
 EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,13})-(0|[1-9][0-9]{0,9})")
 """Time (ms) and count of a line of the event log."""
-STAMP = re.compile(r"([0-9a-f]{24}([0-9a-f]{2})?)?")
-"""A result in a rung: sort key and running number, and in a search with entries the entry of its trial."""
-PROMOTABLE = re.compile(r"[0-9a-f]{28}([0-9a-f]{2}:)?(0|[1-9][0-9]{0,9})")
+_VECTOR = rf"([0-9a-f]{{16}}){{0,{1 + MOST_OBJECTIVES}}}"
+STAMP = re.compile(rf"([0-9a-f]{{24}}([0-9a-f]{{2}})?{_VECTOR})?")
+"""A result in a rung: sort key and running number, in a search with entries the entry of its trial, and where rungs
+rank by fronts its vector."""
+PROMOTABLE = re.compile(rf"[0-9a-f]{{28}}(([0-9a-f]{{2}})?{_VECTOR}:)?(0|[1-9][0-9]{{0,9}})")
 """A promotable result: bracket and rung, and the result with its trial."""
 
 

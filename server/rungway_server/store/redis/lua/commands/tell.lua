@@ -5,12 +5,15 @@
 -- KEYS   see KEYS.md
 -- ARGV   1 uid  2 now_ms or ''  3 request id  4 '1' = check only  5 number of results, then for each: trial
 --        fencing token  checkpoint  '1' = finished  number of reports, and for each report: length  sort key of the
---        metric (8 bytes); after all of these, if any report has further metrics, these (include/further.lua)
+--        metric (8 bytes); after all of these, if any report has further metrics, these (include/further.lua), else ''
+--        or nothing; in a search with objectives then how each report ranks (include/vectors.lua)
 -- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'checked'},
 --         {'unknown_trial', number},
 --         {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
 --         {'names', index of the first name of a further metric that is too many},
+--         {'objective', result index, report index, '1' = of the top rung} (the report lacks one), or without the last
+--         two (the last report of a training that is over did)
 --         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 -- Replay the same request id gets the same replies
 --- @include "call"
@@ -32,6 +35,13 @@ end
 local function further_metrics()
 --- @include "further"
   return open_further
+end
+
+-- In few searches results rank by vectors. Made when called.
+local function take_vectors(results, packed)
+--- @include "vectors"
+  give_vectors(results, packed)
+  return lacked_objective
 end
 
 -- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the
@@ -56,8 +66,9 @@ local request = ARGV[3]
 
 local results, numbers, after = read_results(6, tonumber(ARGV[5]))
 local write_further, excess = nil, nil
-if ARGV[after] then write_further, excess = further_metrics()(search, results, ARGV[after]) end
+if (ARGV[after] or '') ~= '' then write_further, excess = further_metrics()(search, results, ARGV[after]) end
 if excess then return { 'names', excess } end
+local lacks = ARGV[after + 1] and take_vectors(results, ARGV[after + 1])
 load_trials(search, numbers)
 -- what a result between rungs writes
 redis.call('ZCARD', LEASES)
@@ -75,6 +86,8 @@ for i, result in ipairs(results) do
     local wrong, before = first_wrong_length(trial, result.reports)
     if wrong then return { 'length', i - 1, wrong - 1, before, trial.to_length } end
     if may_decide(search, trial, result) then open_ladder(search) end
+    local lack = search.ladder and lacks and lacks(search, trial, result)
+    if lack then return { 'objective', i - 1, unpack(lack) } end
   end
 end
 

@@ -13,7 +13,7 @@ local function view(number, trial)
     number, trial.state, trial.config, trial.bracket, trial.rung, trial.length, trial.metric, trial.best_key,
     trial.best_length, trial.restarts, trial.checkpoint, trial.checkpoint_length, trial.worker, trial.outcome,
     trial.message, trial.created, trial.points, trial.tail, trial.parent and trial.parent[1] or '',
-    best_checkpoint_of(trial), trial.origin or '',
+    best_checkpoint_of(trial), trial.origin or '', trial.objectives,
   }
 end
 

@@ -9,6 +9,19 @@
 --- @include "rungs"
 local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
+-- In few searches results rank by fronts. Made when it is needed.
+local function best_in_fronts_of(search, k, most)
+--- @include "objectives"
+  return best_members(search, 0, k, most)
+end
+
+-- The best results of a rung, as RUNGS has them.
+local function best_results(search, k, most)
+  if search.ladder.objectives then return best_in_fronts_of(search, k, most) end
+  local first = before_rung(search, 0, k)
+  return redis.call('ZRANGE', RUNGS, first, first + most - 1)
+end
+
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
 -- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
 -- Those of elsewhere are nobody's credit: no entry had training for them.
@@ -20,8 +33,7 @@ local function credits(search)
   end
   if best < 2 then return nil end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
-  local first, sqrt = before_rung(search, 0, k), math.sqrt
-  local members = redis.call('ZRANGE', RUNGS, first, first + best - 1)
+  local members, sqrt = best_results(search, k, best), math.sqrt
   local alive = members[best]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
   for rank, member in ipairs(members) do
     local weight = 1 / sqrt(rank)

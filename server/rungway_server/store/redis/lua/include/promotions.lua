@@ -14,6 +14,12 @@ local function is_full(search, bracket, rung, entry)
   return entry and redis.call('ZLEXCOUNT', PROMOTABLE, first, '(' .. member) > 0
 end
 
+-- In few searches rungs rank by fronts.
+local function numbers_in_fronts(search, bracket, rung, entry)
+--- @include "objectives"
+  return listed_numbers(search, bracket, rung, entry)
+end
+
 -- Removes the best promotable result of the highest rung of a bracket; of one that is not full, unless `full` is true.
 -- Returns trial number, record and explanation; nil when there is none.
 local function pop_promotable(search, bracket, full)
@@ -32,6 +38,9 @@ local function pop_promotable(search, bracket, full)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
   local own = own_of(search)
   if own and rank >= quota then why = { Reason.promoted_among_own, unpack(own.numbers(search, bracket, rung, entry)) } end
+  if search.ladder.objectives then
+    why = { Reason.promoted, unpack(numbers_in_fronts(search, bracket, rung, entry)) }
+  end
   remove_promotable(search, bracket, rung, entry)
   return number, trial, why
 end

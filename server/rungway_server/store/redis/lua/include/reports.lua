@@ -51,9 +51,10 @@ local function drop_best_checkpoint(search, number, trial)
   replace_best(search, number, trial)
 end
 
--- A strictly better metric replaces the trial's best; NaN never does.
+-- A strictly better metric replaces the trial's best; NaN never does, nor one that violates constraints.
 local function note_best(search, number, trial, report)
-  if report.key == DEAD or (trial.best_key ~= '' and report.key >= ranked(trial.best_key)) then return end
+  if report.key == DEAD or report.unfit then return end
+  if trial.best_key ~= '' and report.key >= ranked(trial.best_key) then return end
   trial.best_before = trial.best_before or trial.best_key
   trial.best_key, trial.best_length = report.metric, report.length
   if trial.best_checkpoint then drop_best_checkpoint(search, number, trial) end
@@ -78,6 +79,7 @@ end
 local function add_report(search, number, trial, report)
   add_point(number, trial, report)
   if report.further then search.add_further(number, trial.points - 1, report.further) end
+  if report.objectives then trial.objectives = report.objectives end
   note_best(search, number, trial, report)
   search.progress.trained = search.progress.trained + report.length - trial.length
   note_progress(trial, report.length)

@@ -56,10 +56,16 @@ local function end_round(search, bracket, rung, newcomer, top)
   end
 end
 
--- Adds a result to a rung (promotion form). Returns the numbers the decision rests on, whether the newcomer is in the
--- top-k, its entry, and the reason if it is promoted. The numbers: bracket, rung, rank, results of the rung, quota,
--- sort key of the cut-off.
+-- In few searches rungs rank by fronts. Made when called.
+local function fronts()
+--- @include "objectives"
+  return { put = put_result, take = take_result }
+end
+
+-- Adds a result to a rung (promotion form). Returns the numbers of the decision (bracket, rung, rank, results of the
+-- rung, quota, sort key of the cut-off), whether it is in the top-k, its entry, and the reason of going up or not.
 add_result = function(search, bracket, rung, number, trial, key)
+  if search.ladder.objectives then return fronts().put(search, bracket, rung, number, trial, key, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
   if trial.origin then stamp = stamp .. string.char(trial.origin) end
@@ -84,10 +90,11 @@ add_result = function(search, bracket, rung, number, trial, key)
       return own.numbers(search, bracket, rung, entry), true, entry, Reason.promoted_among_own
     end
   end
-  return numbers, rank < after, entry, Reason.promoted
+  return numbers, rank < after, entry, rank < after and Reason.promoted or Reason.not_promoted
 end
 
 local function remove_result(search, bracket, rung, entry)
+  if search.ladder.objectives then return fronts().take(search, bracket, rung, entry, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
   local rank = rank_of(search, bracket, rung, member)
@@ -101,8 +108,7 @@ local function remove_result(search, bracket, rung, entry)
   if place then after_removing(search, bracket, rung, own.entry, place, own_before, own_after, enter_top) end
 end
 
--- Removes every result of an invalid trial. It has none below the rung it entered at. Where rungs may be full, its
--- promotions make room.
+-- Removes every result of an invalid trial. Where rungs may be full, its promotions make room.
 local function remove_results(search, number, trial)
   local sources, passed = search.ladder.sources, search.counts.passed
   for i, stamp in ipairs(trial.entries) do

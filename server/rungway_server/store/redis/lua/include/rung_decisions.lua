@@ -46,7 +46,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
     if hindered then add_promotable(search, bracket, trial.rung, entry) end
     if hindered or not in_top then
       keep_waiting(search, number, trial)
-      local why = with_reason(hindered or Reason.not_promoted, numbers)
+      local why = with_reason(hindered or reason, numbers)
       return finish(search, number, trial, TrialState.paused, Decision.pause, why)
     end
     promote(search, trial)

@@ -17,9 +17,11 @@ end
 local function pack_trial(trial)
   local metric, best_key = trial.tail == '' and trial.metric or '', trial.best_key ~= trial.metric and trial.best_key
   local best_length = trial.best_length ~= trial.length and trial.best_length
+  -- In a record that has a later field, false stands for those that it lacks.
+  local best = trial.best_checkpoint or (trial.objectives and false)
   local origin = trial.origin or nil
-  if trial.best_checkpoint and not origin then origin = false end
-  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length, origin))
+  if best ~= nil and not origin then origin = false end
+  return cmsgpack.pack(fields_of(trial, trial.state:sub(1, 1), metric, best_key, best_length, origin, best))
 end
 
 -- Reads the trials with these numbers, as many as there are.

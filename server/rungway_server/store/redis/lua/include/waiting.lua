@@ -42,18 +42,33 @@ local function draw_blind(search, entry)
   return redis.call('ZRANGE', PROMOTABLE, at, at)[1], entry
 end
 
--- The best of the trials that wait at the highest rung of a bracket.
-local function best_waiting(bracket)
+-- In few searches these are in the order of their telling. Returns the best of the newest in the rung of this one, and
+-- the numbers of that.
+local function best_in_fronts(search, member)
+--- @include "objectives"
+  local at, entries, most = member:sub(1, 2), {}, Size.most_compared
+  local first, last = '[' .. at, '[' .. at .. '\255'
+  local before = math.max(0, redis.call('ZLEXCOUNT', PROMOTABLE, first, last) - most)
+  local members = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', before, most)
+  for i, each in ipairs(members) do entries[i] = each:sub(3) end
+  local bracket, rung, best = at:byte(1) - WAITING, 255 - at:byte(2), rank_entries(search, entries, 1)[1]
+  return at .. best.entry, { bracket, rung, 0, #entries, slots(search, bracket, rung, #entries), '', best.front }
+end
+
+-- The best of the trials that wait at the highest rung of a bracket, and its numbers where these are of fronts.
+local function best_waiting(search, bracket)
   local first, last = '[' .. string.char(WAITING + bracket), '(' .. string.char(WAITING + bracket + 1)
-  return redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
+  local member = redis.call('ZRANGEBYLEX', PROMOTABLE, first, last, 'LIMIT', 0, 1)[1]
+  if member and search.ladder.objectives then return best_in_fronts(search, member) end
+  return member
 end
 
 -- The trial that goes on although its rung does not promote it; `choose` is nil where none goes blindly. Returns
 -- trial number, record and explanation; nil when none waits in the bracket.
 local function go_on_waiting(search, bracket, choose)
-  local member, blind
+  local member, blind, numbers
   if choose then member, blind = draw_blind(search, choose(search, true)) end
-  member = member or best_waiting(bracket)
+  if not member then member, numbers = best_waiting(search, bracket) end
   if not member then return nil end
   local rung, entry = 255 - member:byte(2), member:sub(3)
   local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
@@ -61,6 +76,7 @@ local function go_on_waiting(search, bracket, choose)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local reason = blind and Reason.blind or Reason.going_on
   local why = { reason, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
+  if numbers then why = { reason, unpack(numbers) } end
   end_waiting(search, number, trial)
   promote(search, trial)
   if blind then

@@ -46,7 +46,7 @@ def trials_have_entered_where_it_says(snapshot: Snapshot) -> Iterator[str]:
         below = [k for k, stamp in enumerate(trial.entries[: trial.entry]) if stamp]
         if below and not snapshot.plan.blind:
             yield f"trial {number} entered at rung {trial.entry} and has results at {below}"
-        said = {int(stamp[24:], 16) % SOURCES for stamp in trial.entries[trial.entry :] if stamp}
+        said = {int(stamp[24:26], 16) % SOURCES for stamp in trial.entries[trial.entry :] if stamp}
         if said - {trial.entry}:
             yield f"trial {number} entered at rung {trial.entry}, its results say {sorted(said)}"
 

@@ -7,6 +7,8 @@ from rungway_server.domain.engine import MOST_BEST
 from rungway_server.domain.ranking import WORST_KEY, metric_key
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import FIELD, Names, pieces_before, tail_field
+from rungway_server.store.redis.layout.vectors import is_fit
+from rungway_server.store.redis.snapshot.audit.vectors import told_by
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, further_of, points_of
 
 MINUS_ZERO_KEY, ZERO_KEY = metric_key(-0.0, True).hex(), metric_key(0.0, True).hex()
@@ -38,11 +40,14 @@ def curves_belong_to_trials(snapshot: Snapshot) -> Iterator[str]:
 
 
 def best_metrics_are_those_of_the_curves(snapshot: Snapshot) -> Iterator[str]:
-    """The best metric of a trial is the first of the best points of its curve; NaN is never best."""
+    """The best metric of a trial is the first of the best points of its curve; NaN is never best, nor what is unfit."""
     for number, trial in snapshot.trials.items():
         points = points_of(snapshot, number)
         # of equal ones the first that was told, which may be the longer one where a training began anew
         real = [(ranked(key), i, at, key) for i, (at, key) in enumerate(points) if key != WORST_KEY.hex()]
+        if snapshot.config and snapshot.plan and snapshot.plan.objectives:
+            fit = [is_fit(snapshot.config.searcher, each) for each in told_by(snapshot, number)]
+            real = [each for each in real if fit[each[1]]]
         _, _, length, best = min(real, default=("", 0, 0, ""))
         if (trial.best_key, trial.best_length) != (best, length):
             found, expected = f"{trial.best_key!r} at {trial.best_length}", f"{best!r} at {length}"

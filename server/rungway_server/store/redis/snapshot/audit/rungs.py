@@ -9,9 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rungway_server.domain.ranking import WORST_KEY
+from rungway_server.domain.search.fronts import Ranked, in_fronts
+from rungway_server.domain.search.objectives import COMPARED
 from rungway_server.domain.search.plan import DecisionForm, PromotionRule, Rung
+from rungway_server.domain.search.vectors import Vector
 from rungway_server.store.redis.layout.records import TrialRecord, result_of, trial_of_result
+from rungway_server.store.redis.layout.vectors import vector_in
 from rungway_server.store.redis.snapshot.audit.curves import ranked
+from rungway_server.store.redis.snapshot.audit.vectors import vectors_were_reported
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, points_of
 
 
@@ -38,7 +43,16 @@ def slots(snapshot: Snapshot, bracket: int, rung: int, size: int) -> int:
     raise ValueError(f"no slots are known for the rule {plan.rule}")
 
 
-_ENTRY = re.compile(r"[0-9a-f]{24}([0-9a-f]{2}:)?(0|[1-9][0-9]*)")
+def ranking(snapshot: Snapshot, entries: list[str]) -> list[tuple[str, Ranked, Vector]]:
+    """The newest results of a rung that ranks by fronts, best first."""
+    assert snapshot.plan is not None
+    newest = entries[-COMPARED:]
+    vectors = [vector_in(entry.partition(":")[0], snapshot.plan.objectives) for entry in newest]
+    quota = math.floor(len(newest) / snapshot.plan.divisor)
+    return [(newest[each.place], each, vectors[each.place]) for each in in_fronts(vectors, quota)]
+
+
+_ENTRY = re.compile(r"[0-9a-f]{24}(([0-9a-f]{2})?([0-9a-f]{16})*:)?(0|[1-9][0-9]*)")
 
 
 def rung_members_are_well_formed(snapshot: Snapshot) -> Iterator[str]:
@@ -83,6 +97,9 @@ def rungs_hold_the_results_of_trials(snapshot: Snapshot) -> Iterator[str]:
 
 def results_were_reported(snapshot: Snapshot) -> Iterator[str]:
     """Each result in a rung is a metric that its trial reported at that length or later, or that of a dead trial."""
+    if snapshot.plan and snapshot.plan.objectives:
+        yield from vectors_were_reported(snapshot)
+        return
     for number, trial in snapshot.trials.items():
         points = points_of(snapshot, number) if trial.entries else []
         for k, stamp in _results(trial):
@@ -101,6 +118,9 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
     expected: set[str] = set()
     if snapshot.plan.form is DecisionForm.PROMOTE:
         for (b, k), entries in snapshot.rungs.items():
+            if snapshot.plan.objectives:
+                expected |= _listed(snapshot, b, k, entries)
+                continue
             top_k = entries[: slots(snapshot, b, k, len(entries))]
             own = snapshot.own.get((b, k), ())
             top_k = [*top_k, *own[: slots(snapshot, b, k, len(own))]]
@@ -109,6 +129,16 @@ def promotable_results_are_listed(snapshot: Snapshot) -> Iterator[str]:
     found = Counter(snapshot.promotable)
     yield from (f"{member} is listed as promotable and should not be" for member in sorted(found.keys() - expected))
     yield from (f"{member} should be listed as promotable" for member in sorted(expected - found.keys()))
+
+
+def _listed(snapshot: Snapshot, b: int, k: int, entries: list[str]) -> set[str]:
+    """What is promotable in a rung that ranks by fronts, with rank and front in the place of the sort key."""
+    quota = slots(snapshot, b, k, min(len(entries), COMPARED))
+    return {
+        f"{b:02x}{255 - k:02x}{rank:08x}{each.front:08x}{entry[16:]}"
+        for rank, (entry, each, vector) in enumerate(ranking(snapshot, entries)[:quota])
+        if vector.violation < math.inf and snapshot.trials[trial_of_result(entry)].rung == k
+    }
 
 
 def promotions_are_counted(snapshot: Snapshot) -> Iterator[str]:
