@@ -362,9 +362,8 @@ class Client(DataMethods):
 
         `by` (a BestBy) says which result of a trial counts: "best", its best at any length (`best_metric`, at
         `best_length`); "last", the one reported last (`metric`, at `length`); "final", the last one of completed trials
-        alone, which were trained to the end or ended by themselves. For these two the service reads all trials. Raises
-        InvalidArgument for another word. Of several objectives these are the first fronts of the results at full length
-        or the longest that has any ("last" is refused), and `trial.objectives.front` says which.
+        alone, trained to the end or ended by themselves. For these two the service reads all trials. Of several
+        objectives the first fronts ("last" is refused). Raises InvalidArgument, and Unimplemented if it is not known.
         """
         trials = self._driver.run(self._experiments.best(1 if count is None else count, by, experiment))
         if count is None:
