@@ -98,8 +98,7 @@ class Objectives(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """The proposals of another program that wait for their trials: how many there are, the number of the next one to
-    come, and the revision of the search."""
+    """Proposals of another program that wait: how many, the number of the next to come, the search's revision."""
 
     waiting: int
     next_number: int

@@ -306,9 +306,8 @@ def bars(found: Mapping[Case, Mapping[str, Row]], workers: int) -> list[Bar]:
     )
     for case, rows in found.items():
         if case.stream:
-            wanted.append(
-                Bar(f"rank at the end, auto to random: {case.name}", 1.0, rows["auto"].rank / rows["random"].rank)
-            )
+            ratio = rows["auto"].rank / rows["random"].rank
+            wanted.append(Bar(f"rank at the end, auto to random: {case.name}", 1.0, ratio))
         elif not case.easy:
             ratio = rows["auto"].regret / max(rows["random"].regret, 1e-12)
             wanted.append(Bar(f"mean regret, auto to random: {case.name}", 1.1, ratio))
@@ -342,10 +341,8 @@ def model_bars(found: Mapping[Case, Mapping[str, Sequence[Figures]]], horizon: f
 
 def lines(found: Mapping[Case, Mapping[str, Row]]) -> Iterable[str]:
     """The figures as a table."""
-    yield (
-        "| table | search | time to the best 1 % (R) | seeds | to the best 0.1 % (R) | rank at the end | mean regret |"
-        " workers busy | CPU of proposals (ms per trial) |"
-    )
+    of = "mean regret | workers busy | CPU of proposals (ms per trial)"
+    yield f"| table | search | time to the best 1 % (R) | seeds | to the best 0.1 % (R) | rank at the end | {of} |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for case, rows in found.items():
         for name, row in rows.items():
@@ -369,9 +366,8 @@ def main() -> None:
     began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
     searches = chosen.searches or (WITH_MODELS if chosen.models else [*SEARCHES])
     budget = chosen.budget or (MODEL_BUDGET if chosen.models else BUDGET)
-    folders = [FOLDER, *(chosen.curves or ())]
     cases = [case for case in (MODEL_CASES if chosen.models else CASES) if chosen.only in case.name]
-    files = {case: file_of(case, folders) for case in cases}
+    files = {case: file_of(case, [FOLDER, *(chosen.curves or ())]) for case in cases}
     found: dict[Case, dict[str, list[Figures]]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         for case, file in files.items():

@@ -29,7 +29,6 @@ CODES: dict[str, int] = {
     Reason.TARGET_REACHED: 199,
     Reason.FINISHED: 214,
     Reason.FAILING: 223,
-    Reason.OUTRANKED: 231,
 }
 WORDS = {code: str(word) for word, code in CODES.items()}
 """The inverse of `CODES`."""

@@ -37,7 +37,9 @@ local function pop_promotable(search, bracket, full)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
   local own = own_of(search)
-  if own and rank >= quota then why = { Reason.promoted_among_own, unpack(own.numbers(search, bracket, rung, entry)) } end
+  if own and rank >= quota then
+    why = { Reason.promoted_among_own, unpack(own.numbers(search, bracket, rung, entry)) }
+  end
   if search.ladder.objectives then
     why = { Reason.promoted, unpack(numbers_in_fronts(search, bracket, rung, entry)) }
   end

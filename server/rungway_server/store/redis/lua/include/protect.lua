@@ -54,8 +54,8 @@ local function stays_up(search, bracket, rung, entry)
     and own_rank(search, bracket, rung, entry) < own_slots(search, bracket, rung)
 end
 
--- Whether a rung has promoted fewer than are in its top-k and in that of the own ones, each counted once. Results come in
--- any order, so some were promoted that better ones have overtaken since: these count here, too.
+-- Whether a rung has promoted fewer than are in its top-k and in that of the own ones, each counted once. Results come
+-- in any order, so some were promoted that better ones have overtaken since: these count here, too.
 local function has_room(search, bracket, rung)
   local at = rung_index(search, bracket, rung)
   local passed, quota = search.counts.passed[at], slots(search, bracket, rung, search.counts.sizes[at])

@@ -57,7 +57,7 @@ local function end_round(search, bracket, rung, newcomer, top)
 end
 
 -- In few searches rungs rank by fronts. Made when called.
-local function fronts()
+local function by_fronts()
 --- @include "objectives"
   return { put = put_result, take = take_result }
 end
@@ -65,7 +65,7 @@ end
 -- Adds a result to a rung (promotion form). Returns the numbers of the decision (bracket, rung, rank, results of the
 -- rung, quota, sort key of the cut-off), whether it is in the top-k, its entry, and the reason of going up or not.
 add_result = function(search, bracket, rung, number, trial, key)
-  if search.ladder.objectives then return fronts().put(search, bracket, rung, number, trial, key, promote_ended) end
+  if search.ladder.objectives then return by_fronts().put(search, bracket, rung, number, trial, key, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, stamp = sizes[at], key .. struct.pack('>I4', search.progress.next_entry)
   if trial.origin then stamp = stamp .. string.char(trial.origin) end
@@ -94,7 +94,7 @@ add_result = function(search, bracket, rung, number, trial, key)
 end
 
 local function remove_result(search, bracket, rung, entry)
-  if search.ladder.objectives then return fronts().take(search, bracket, rung, entry, promote_ended) end
+  if search.ladder.objectives then return by_fronts().take(search, bracket, rung, entry, promote_ended) end
   local sizes, at = search.counts.sizes, rung_index(search, bracket, rung)
   local size, member = sizes[at], rung_prefix(bracket, rung) .. entry
   local rank = rank_of(search, bracket, rung, member)
