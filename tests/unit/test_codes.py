@@ -14,8 +14,15 @@ NEVER_STORED = {Reason.BETWEEN_RUNGS, Reason.LEASE_LOST, Reason.CONCURRENCY_LIMI
 """Reasons of replies that are neither remembered nor logged."""
 
 
-AS_WORDS = {Reason.GOING_ON, Reason.BLIND, Reason.BUDGET_SPENT, Reason.PROMOTED_AMONG_OWN, Reason.RUNG_FULL}
-"""Reasons of searches of layouts 12 and 13 alone: they are stored as words, so that the numbers of layout 6 stay."""
+AS_WORDS = {
+    Reason.GOING_ON,
+    Reason.BLIND,
+    Reason.BUDGET_SPENT,
+    Reason.PROMOTED_AMONG_OWN,
+    Reason.RUNG_FULL,
+    Reason.OUTRANKED,
+}
+"""Reasons of searches of layouts 12 to 14 alone: they are stored as words, so that the numbers of layout 6 stay."""
 
 
 @pytest.mark.parametrize(
