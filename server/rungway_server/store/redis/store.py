@@ -45,7 +45,7 @@ from rungway_server.store.redis.layout.about import stored
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.further import ToldFurther
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
-from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json
+from rungway_server.store.redis.layout.plan_codec import plan_for_lua, plan_to_json, told_apart_by
 from rungway_server.store.redis.layout.schema import ABOUT, schema_of
 from rungway_server.store.redis.layout.vectors import told_vectors
 from rungway_server.store.redis.models import LONGEST_WAIT, Compute, Models
@@ -106,7 +106,9 @@ class RedisStore(RedisReads):
         """See the port."""
         document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
         beside = stored(about) if about else ""
-        fingerprint = sha256("\n".join([document, plan_json, origin, *[beside] * bool(beside)]).encode()).hexdigest()
+        fingerprint = sha256(
+            "\n".join([document, told_apart_by(plan), origin, *[beside] * bool(beside)]).encode()
+        ).hexdigest()
         configurations = Configurations(config.space)
         first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
         points = await at_once_or_in_process(config.space, ref.namespace, counted, config.space)

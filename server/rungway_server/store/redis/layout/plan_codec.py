@@ -1,7 +1,7 @@
 """Plans as JSON: one form for Python to read back, one for Lua with what its decisions need beside the plan."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import accumulate
 from typing import Any
 
@@ -38,6 +38,12 @@ def plan_to_json(plan: Plan) -> str:
             **_later(plan),
         }
     )
+
+
+def told_apart_by(plan: Plan) -> str:
+    """What tells two plans of one configuration apart, as JSON text. No rule that came later: a request to create
+    a search may be repeated at a server of a later version."""
+    return plan_to_json(replace(plan, sources=plan.sources and replace(plan.sources, bounded=False)))
 
 
 def _later(plan: Plan) -> dict[str, Any]:
