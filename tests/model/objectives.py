@@ -153,7 +153,7 @@ def _apart(outcomes: Sequence[Outcome], front: list[int], one: int, others: list
     def at(i: int) -> list[float]:
         spans = [(min(column), max(column)) for column in columns]
         return [
-            (score / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0
+            (score / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else 0.0
             for score, (low, high) in zip(outcomes[i].scores, spans, strict=True)
         ]
 

@@ -104,11 +104,8 @@ class RedisStore(RedisReads):
         about: About | None = None,
     ) -> Definition:
         """See the port."""
-        document, plan_json = json.dumps(to_document(config)), plan_to_json(plan)
-        beside = stored(about) if about else ""
-        fingerprint = sha256(
-            "\n".join([document, told_apart_by(plan), origin, *[beside] * bool(beside)]).encode()
-        ).hexdigest()
+        document, beside = json.dumps(to_document(config)), stored(about) if about else ""
+        said = "\n".join([document, told_apart_by(plan), origin, *[beside] * bool(beside)])
         configurations = Configurations(config.space)
         first = await Suggestions(ref.namespace, config, configurations).at_creation(plan.new_trials)
         points = await at_once_or_in_process(config.space, ref.namespace, counted, config.space)
@@ -116,9 +113,9 @@ class RedisStore(RedisReads):
             uuid.uuid4().hex,
             "",
             request_id,
-            fingerprint,
+            sha256(said.encode()).hexdigest(),
             self._for_lua(plan, config),
-            plan_json,
+            plan_to_json(plan),
             document,
             json.dumps(notes),
             max(schema_of(config), ABOUT if beside else 0),
