@@ -187,9 +187,9 @@ MUTANTS = (
     ),
     _mutant(
         "lowest rung promoted first",
-        "include/rungs",
-        "'ZRANGEBYLEX', PROMOTABLE, first, last,",
-        "'ZREVRANGEBYLEX', PROMOTABLE, last, first,",
+        "include/promotions",
+        "'ZRANGEBYLEX', PROMOTABLE, '[' .. from, last,",
+        "'ZREVRANGEBYLEX', PROMOTABLE, last, '[' .. from,",
     ),
     _mutant(
         "new trials before promotions",
