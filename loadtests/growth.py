@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from redis.asyncio import Redis
 
@@ -33,7 +34,7 @@ from rungway_server.store.redis.store import RedisStore
 _BATCH = 64
 _AT_ONCE = 4
 """Batches on their way at once while an experiment is filled."""
-ROUNDS = 10
+_ROUNDS = 10
 """Samples of each experiment."""
 _QUIET_SECONDS = 60
 CALLS = 64
@@ -42,6 +43,7 @@ _RESULTS = 16
 """Results in one call of a batch."""
 _KEYS = ("trials", "configs", "rungs", "events", "requests")
 _KINDS = ("ask", "tell", "tell_batch", "tell_at_rung")
+_Grown = TypeVar("_Grown", bound="Grown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +99,31 @@ def judgements(costs: list[Cost]) -> list[Bar]:
 
 async def measure(sizes: list[int]) -> list[Cost]:
     """The costs at each number of trials, smallest first."""
+    grown = await sampled(lambda store, client: [Grown(store, client, size) for size in sorted(sizes)])
+    return [one.cost() for one in grown]
+
+
+async def sampled(make: "Callable[[RedisStore, Redis], list[_Grown]]") -> "list[_Grown]":
+    """Fill these experiments on a Redis of their own, and take samples of all in turn."""
     with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
         async with (
             EmbeddedRedis(Path(folder)) as redis,
             connect(redis.url, timeout_seconds=60) as router,
             plain_client(redis.url, timeout_seconds=60) as client,
         ):
-            grown = [Grown(RedisStore(router), client, size) for size in sorted(sizes)]
+            grown = make(RedisStore(router), client)
             for one in grown:
                 await one.fill()
-            await until_quiet(client)
+            await _until_quiet(client)
             await client.config_set("slowlog-log-slower-than", 0)
             await client.config_set("slowlog-max-len", 4 * CALLS)
-            for _ in range(ROUNDS):
+            for _ in range(_ROUNDS):
                 for one in grown:
                     await one.sample()
-            return [one.cost() for one in grown]
+            return grown
 
 
-async def until_quiet(client: Redis) -> None:
+async def _until_quiet(client: Redis) -> None:
     """Wait until Redis is not rewriting the append-only file: meanwhile, writes cause page faults."""
     for _ in range(_QUIET_SECONDS * 10):
         if not (await client.info("persistence"))["aof_rewrite_in_progress"]:

@@ -5,18 +5,13 @@ in turn, so that each ask finds a result more, which is when `auto` learns: in a
 """
 
 import argparse
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from loadtests.experiment import CONFIG
-from loadtests.growth import CALLS, ROUNDS, Grown, until_quiet
+from loadtests.growth import CALLS, Grown, sampled
 from loadtests.judging import Bar, By, at_most, no_bar
 from loadtests.meter import lower_quartile
-from rungway_server.store.redis.connection.connect import connect, plain_client
-from rungway_server.store.redis.embedded.server import EmbeddedRedis
 from rungway_server.store.redis.scripts import load_scripts
-from rungway_server.store.redis.store import RedisStore
 
 _REFERENCE = "async_halving"
 _ALL = {"max_length": 8_100, "max_trials": 10_000_000, "max_concurrent_trials": 0, "metric": "error"}
@@ -78,34 +73,15 @@ def judgements(costs: list[Cost]) -> list[Bar]:
 
 async def measure(trials: int, names: list[str]) -> list[Cost]:
     """The costs under each of these searchers."""
-    with tempfile.TemporaryDirectory(prefix="rw-load-") as folder:
-        async with (
-            EmbeddedRedis(Path(folder)) as redis,
-            connect(redis.url, timeout_seconds=60) as router,
-            plain_client(redis.url, timeout_seconds=60) as client,
-        ):
-            grown = [
-                _Searcher(
-                    RedisStore(router),
-                    client,
-                    trials,
-                    f"searcher-{number}",
-                    {**CONFIG, "searcher": {**_ALL, **SEARCHERS[name]}},
-                )
-                for number, name in enumerate(names)
-            ]
-            for one in grown:
-                await one.fill()
-            await until_quiet(client)
-            await client.config_set("slowlog-log-slower-than", 0)
-            await client.config_set("slowlog-max-len", 4 * CALLS)
-            for _ in range(ROUNDS):
-                for one in grown:
-                    await one.sample()
-            times = [one.times for one in grown]
+    grown = await sampled(
+        lambda store, client: [
+            _Searcher(store, client, trials, f"searcher-{i}", {**CONFIG, "searcher": {**_ALL, **SEARCHERS[name]}})
+            for i, name in enumerate(names)
+        ]
+    )
     return [
-        Cost(name, trials, *(lower_quartile(of[kind]) for kind in ("ask", "tell", "tell_at_rung")))
-        for name, of in zip(names, times, strict=True)
+        Cost(name, trials, *(lower_quartile(one.times[kind]) for kind in ("ask", "tell", "tell_at_rung")))
+        for name, one in zip(names, grown, strict=True)
     ]
 
 
