@@ -23,22 +23,15 @@ from rungway_server.simulation.quality import (
 )
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
-from rungway_server.simulation.study import TABLE
 from rungway_server.simulation.synthetic import SyntheticCurves
-from rungway_server.simulation.table import Table, read_table
+from rungway_server.simulation.table import Table
+from tests.support.small_table import small_table
 
 
 @pytest.fixture(scope="module")
 def small() -> Table:
     """Sixty networks of nine epochs."""
-    table = read_table(TABLE)
-    return replace(
-        table,
-        values=table.values[:60, :9],
-        elapsed=table.elapsed[:60, :10],
-        ends=table.ends[:60].clip(1, 9),
-        configs=table.configs[:60],
-    )
+    return small_table()
 
 
 def test_every_search_is_measured_and_the_same_each_time(small: Table) -> None:

@@ -13,8 +13,8 @@ from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
 from rungway_server.simulation.quality import CASES, Row
 from rungway_server.simulation.records import Job
-from rungway_server.simulation.study import TABLE
-from rungway_server.simulation.table import Table, TableCurves, read_table
+from rungway_server.simulation.table import Table, TableCurves
+from tests.support.small_table import small_table
 
 HALVING = ["Optuna TPE, SuccessiveHalving", "Optuna TPE, Hyperband", "Syne Tune ASHABORE", "Syne Tune BOHB"]
 
@@ -22,14 +22,7 @@ HALVING = ["Optuna TPE, SuccessiveHalving", "Optuna TPE, Hyperband", "Syne Tune 
 @pytest.fixture(scope="module")
 def small() -> Table:
     """Sixty networks of nine epochs."""
-    table = read_table(TABLE)
-    return replace(
-        table,
-        values=table.values[:60, :9],
-        elapsed=table.elapsed[:60, :10],
-        ends=table.ends[:60].clip(1, 9),
-        configs=table.configs[:60],
-    )
+    return small_table()
 
 
 @pytest.mark.parametrize("name", HALVING)
