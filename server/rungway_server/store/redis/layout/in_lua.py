@@ -47,6 +47,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
 }
 """What scripts name, as Lua text: words, places in a record, and sizes."""
 _NAME = re.compile(rf"(?<![\w.])({'|'.join(_VALUES)})\.(\w+)")
+_LATER = ("origin", "best_checkpoint", "objectives")
+"""The last fields, which most records lack; one that has any of them has something at the first. Lua makes room for
+fields that are nil, too, and with these there would be too many: a trial would move to a larger table in every call."""
 _SHORTENED = ("state", "metric", "best_key", "best_length", "origin", "best_checkpoint")
 """Fields that are stored in another form than scripts work with (`pack_trial` in `lua/include/trials.lua`)."""
 
@@ -61,14 +64,20 @@ def layout_include() -> str:
 
     They make no tables of words: a script would make these in every call.
     """
-    read = ", ".join(f"{name} = stored[{at}]" for at, name in enumerate(_FIELDS, 1))
+    first = len(_FIELDS) - len(_LATER)
+    read = ", ".join(f"{name} = stored[{at}]" for at, name in enumerate(_FIELDS[:first], 1))
+    read_later = ", ".join(f"stored[{at}]" for at in range(first + 1, len(_FIELDS) + 1))
     written = ", ".join(name if name in _SHORTENED else f"trial.{name}" for name in _FIELDS)
     return "\n".join(
         (
             *_chain("code_of", "word", ((f"'{word}'", str(code)) for word, code in CODES.items())),
             *_chain("word_of", "code", ((str(code), f"'{word}'") for word, code in CODES.items())),
             *_chain("state_of", "letter", ((f"'{state[0]}'", f"'{state}'") for state in TrialState)),
-            f"local function trial_of(stored) return {{ {read} }} end",
+            "local function trial_of(stored)",
+            f"  local trial = {{ {read} }}",
+            f"  if stored[{first + 1}] ~= nil then {', '.join(f'trial.{name}' for name in _LATER)} = {read_later} end",
+            "  return trial",
+            "end",
             f"local function fields_of(trial, {', '.join(_SHORTENED)}) return {{ {written} }} end",
             "",
         )
