@@ -22,9 +22,10 @@ from loadtests.peers.environments import NotInstalled
 from loadtests.quality.libraries import LIBRARIES, library, play
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation import quality
+from rungway_server.simulation.cases import CASES, FOLDER, Case, file_of
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
-from rungway_server.simulation.quality import CASES, FOLDER, SEARCHES, Bar, Case, Figures, Row, geometric
+from rungway_server.simulation.quality import SEARCHES, Bar, Figures, Row, geometric
 from rungway_server.simulation.table import Table, TableCurves, read_table
 
 BUDGET, SEEDS = 40, 3
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str]) -> None:
     print(*list(quality.lines({}))[:2], sep="\n", flush=True)
     with ProcessPoolExecutor(chosen.processes) as processes:
         for case in CASES:
-            file = quality.file_of(case, [FOLDER, *(chosen.curves or ())])
+            file = file_of(case, [FOLDER, *(chosen.curves or ())])
             if case.stream or not any(part in case.name for part in chosen.only):
                 continue
             if not file:

@@ -6,21 +6,10 @@ from dataclasses import replace
 import pytest
 
 from rungway_server.service.experiments import plan_search
+from rungway_server.simulation.cases import CASES, DECEPTIVE_CASES, MODEL_CASES, Case, misled
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
-from rungway_server.simulation.quality import (
-    CASES,
-    MODEL_CASES,
-    SEARCHES,
-    Case,
-    Figures,
-    Row,
-    bars,
-    lines,
-    measure,
-    misled,
-    model_bars,
-)
+from rungway_server.simulation.quality import SEARCHES, Figures, Row, bars, lines, measure, model_bars
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SyntheticCurves
@@ -52,6 +41,17 @@ def test_first_units_mislead_as_the_case_says(small: Table) -> None:
     others = misled(small, Case("x", noise_units=2))
     assert sorted(others.values[:, 1]) == sorted(small.values[:, 1])
     assert (others.values[:, :2] != small.values[:, :2]).any()
+    moved = misled(small, Case("x", moved=0.1))
+    finals, order = small.values[:, -1], small.values[:, -1].argsort(kind="stable")
+    if not small.smaller_is_better:
+        order = order[::-1]
+    best = {*order[:6].tolist()}
+    assert all(moved.values[row, -1] in finals[order[30:]] for row in best)
+    assert sorted(moved.values[:, -1]) == sorted(finals)
+    changed = {*(moved.values != small.values).any(1).nonzero()[0].tolist()}
+    assert len(changed) == 12
+    assert best < changed
+    assert sorted(moved.elapsed[:, -1]) == sorted(small.elapsed[:, -1])
 
 
 def test_a_bar_that_is_missed_says_so() -> None:
@@ -76,6 +76,8 @@ def test_a_mixture_is_measured_against_draws() -> None:
     kc1 = next(case for case in MODEL_CASES if case.task == "167181:kc1")
     found = {kc1: {"auto": [run, run], "mixture": [run, replace(run, first_best=math.inf)]}}
     assert [bar.measured for bar in model_bars(found, horizon=5.0)][4:] == [pytest.approx(4), 0.5]
+    found = {DECEPTIVE_CASES[0]: {"auto": [run], "mixture": [replace(run, first_best=2 * run.first_best)]}}
+    assert [(bar.most, bar.measured) for bar in model_bars(found, horizon=5.0)] == [(1.7, pytest.approx(2))]
 
 
 @pytest.mark.parametrize("name", ["random", "async_halving", "adaptive_asha", "stopping", "auto"])

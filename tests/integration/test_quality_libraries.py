@@ -9,9 +9,10 @@ from loadtests.peers.environments import is_installed
 from loadtests.quality.libraries import LIBRARIES, library, play
 from loadtests.quality.peers import bars, figures
 from rungway_server.service.experiments import plan_search
+from rungway_server.simulation.cases import CASES
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
-from rungway_server.simulation.quality import CASES, Row
+from rungway_server.simulation.quality import Row
 from rungway_server.simulation.records import Job
 from rungway_server.simulation.table import Table, TableCurves
 from tests.support.small_table import small_table

@@ -12,15 +12,25 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median_high
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.service.experiments import plan_search
-from rungway_server.simulation.curves import BadCurves
+from rungway_server.simulation.cases import (
+    CASES,
+    DECEPTIVE_CASES,
+    FASHION,
+    FOLDER,
+    GRU,
+    KC1,
+    MODEL_CASES,
+    Case,
+    file_of,
+    misled,
+)
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
@@ -50,60 +60,11 @@ BUDGET, MODEL_BUDGET, LEAST_TIME = 100, 40, 3
 """Full trainings of all workers together, the same where models are compared, and the least time (R)."""
 WITHOUT_END = 200_000
 """Trials of a stream: more than any search starts."""
-FOLDER = Path("examples/curves")
 SHORT, LONG = 3, 20
 """Seeds of the short and of the long form."""
 _BEST, _TOP = 0.01, 0.001
-_MISLED = 9
-"""Units whose results tell nothing in the streams."""
-_GRU, _LSTM = "imdb_patch32_GRU64_avg_bs128", "imdb_patch32_LSTM128_bs128"
-_KC1, _FASHION = "167181:kc1", "189908:Fashion-MNIST"
-_FIRST_TOP = {_GRU: 3.7, _FASHION: 4.2}
+_FIRST_TOP = {GRU: 3.7, FASHION: 4.2}
 """Bars of the time until one of the best 0.1 % was there (R)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A task of a table; `misled`: the order of the results up to so many units is reversed, or that of other rows."""
-
-    file: str
-    task: str | None = None
-    easy: bool = True
-    stream: bool = False
-    reversed_units: int = 0
-    noise_units: int = 0
-
-    @property
-    def name(self) -> str:
-        """As it is shown."""
-        told = [f"first {self.reversed_units} reversed"] if self.reversed_units else []
-        told += [f"first {self.noise_units} of other rows"] if self.noise_units else []
-        world = ["stream"] if self.stream else []
-        return ", ".join([self.file.removesuffix(".npz"), *([self.task] if self.task else []), *told, *world])
-
-
-CASES = (
-    Case("taskset_a.npz", _GRU),
-    Case("taskset_a.npz", _LSTM),
-    Case("lcbench_sur_a.npz", _FASHION),
-    Case("lcbench_sur_a.npz", "126025:adult"),
-    Case("digits_mlp.npz"),
-    Case("algoperf_ogbg.npz", easy=False),
-    Case("taskset_a.npz", _GRU, False, True, reversed_units=_MISLED),
-    Case("lcbench_sur_a.npz", _FASHION, False, True, noise_units=_MISLED),
-)
-MODEL_CASES = (
-    *(case for case in CASES if not case.stream),
-    Case("taskset_a.npz", "imdb_patch128_LSTM128_avg_bs64"),
-    Case("taskset_a.npz", "imdb_patch128_LSTM128_embed128_bs64"),
-    Case("taskset_a.npz", "imdb_patch32_IRNN64_relu_last_bs128"),
-    Case("taskset_a.npz", "imdb_patch32_VRNN64_relu_avg_bs128"),
-    Case("lcbench_sur_a.npz", "7593:covertype"),
-    Case("lcbench_sur_a.npz", _KC1),
-    Case("deepobs_cifar10_3c3d.npz"),
-    Case("deepobs_fmnist_2c2d.npz"),
-)
-"""Fourteen tables, all pools: the tasks of `CASES` and further ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +91,6 @@ class _Stream:
 
     def __getitem__(self, trial: int) -> int:
         return int(self._rows[trial])
-
-
-def misled(table: Table, case: Case) -> Table:
-    """The table as the case wants it."""
-    import numpy as np
-
-    values = table.values.copy()
-    if case.noise_units:
-        others = np.random.default_rng(5).permutation(len(values))
-        values[:, : case.noise_units] = table.values[others][:, : case.noise_units]
-    for unit in range(case.reversed_units):
-        order = np.argsort(values[:, unit], kind="stable")
-        values[order, unit] = table.values[order[::-1], unit]
-    return replace(table, values=values)
 
 
 def play(case: Case, file: Path, workers: int, budget: int, searches: Sequence[str], seed: int) -> dict[str, Figures]:
@@ -323,6 +270,8 @@ def model_bars(found: Mapping[Case, Mapping[str, Sequence[Figures]]], horizon: f
         pairs = [*zip(runs["mixture"], runs["auto"], strict=True)]
         times[case] = geometric(min(a.first_best, 2 * horizon) / min(b.first_best, 2 * horizon) for a, b in pairs)
         ranks[case] = geometric(a.rank / b.rank for a, b in pairs)
+    if all(case.moved for case in found):
+        return [Bar("time to the best 1 %, mixture to auto: worst deceptive table", 1.7, max(times.values()))]
     wanted = [
         Bar("time to the best 1 %, mixture to auto: geometric mean", 0.9, geometric(times.values())),
         Bar("the same: worst table", 1.15, max(times.values())),
@@ -333,7 +282,7 @@ def model_bars(found: Mapping[Case, Mapping[str, Sequence[Figures]]], horizon: f
         row = Row.of(runs["mixture"])
         if case.task in _FIRST_TOP:
             wanted.append(Bar(f"time to the best 0.1 %: {case.name}", _FIRST_TOP[case.task], row.first_top))
-        if case.task == _KC1:
+        if case.task == KC1:
             wanted.append(Bar(f"rank at the end: {case.name}", 4, row.rank))
             wanted.append(Bar(f"share of the seeds without the best 1 %: {case.name}", 0.1, 1 - row.hits / len(pairs)))
     return wanted
@@ -361,12 +310,15 @@ def main() -> None:
     parser.add_argument("--budget", type=int, help="full trainings of all workers together")
     parser.add_argument("--only", default="", help="cases with this in their name")
     parser.add_argument("--models", action="store_true", help=f"{', '.join(WITH_MODELS)} on {len(MODEL_CASES)} tables")
+    parser.add_argument("--deceptive", action="store_true", help="--models on tables that deceive them")
     parser.add_argument("--searches", nargs="+", choices=list(SEARCHES), help="these alone")
     chosen = parser.parse_args()
+    chosen.models |= chosen.deceptive
     began, seeds = time.perf_counter(), chosen.seeds or (LONG if chosen.long else SHORT)
     searches = chosen.searches or (WITH_MODELS if chosen.models else [*SEARCHES])
     budget = chosen.budget or (MODEL_BUDGET if chosen.models else BUDGET)
-    cases = [case for case in (MODEL_CASES if chosen.models else CASES) if chosen.only in case.name]
+    tables = DECEPTIVE_CASES if chosen.deceptive else MODEL_CASES if chosen.models else CASES
+    cases = [case for case in tables if chosen.only in case.name]
     files = {case: file_of(case, [FOLDER, *(chosen.curves or ())]) for case in cases}
     found: dict[Case, dict[str, list[Figures]]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
@@ -385,15 +337,6 @@ def main() -> None:
         print(*(bar.line() for bar in wanted), sep="\n")
     absent = sorted({case.name for case, file in files.items() if not file})
     print(f"\n{chosen.workers} workers, {budget} R, {seeds} seeds. Not at hand: {'; '.join(absent) or 'nothing'}.")
-
-
-def file_of(case: Case, folders: Sequence[Path]) -> Path | None:
-    """The file of a case's table; None where none of these folders has it."""
-    for folder in folders:
-        with suppress(BadCurves):
-            read_table(folder / case.file, case.task)
-            return folder / case.file
-    return None
 
 
 if __name__ == "__main__":
