@@ -18,7 +18,7 @@ from rungway.v1 import search_service_pb2 as pb
 from rungway.v1.trial_pb2 import Lease
 from tests.support import scraped
 from tests.support.agents import running, script
-from tests.support.calls import SECONDS, Calls, calls_to, config, unique_name
+from tests.support.calls import SECONDS, Calls, calls_to, config, tell_request, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import TRANSPORTS, Service, services
 from tests.support.waiting import wait_until
@@ -129,6 +129,24 @@ def test_a_call_is_answered_before_its_deadline(pair: list[Service], search: Sea
         timeout=SECONDS,
     ).json()
     assert (reply["status"], reply["retryAfter"]) == ("ASK_STATUS_WAIT", "0s")
+
+
+def test_no_answer_is_older_than_its_call(pair: list[Service]) -> None:
+    """Who was told a revision by one server, and asks another where somebody waits already, is not told an earlier
+    one."""
+    name = unique_name("held")
+    with calls_to(pair[0].address) as calls, calls_to(pair[1].address) as others:
+        calls.create(name, config(max_trials=9, max_length=10_000, max_concurrent_trials=1, lease_seconds=600))
+        lease = calls.assignment(name).lease
+        first = others.search.Ask.future(request(name), timeout=SECONDS)
+        wait_until(lambda: held(pair[1]) >= 1)
+        for length in range(1, 31):
+            told = calls.search.Tell(tell_request(name, lease, (length, 0.5)), timeout=SECONDS).revision
+            short = pb.AskRequest(experiment=name, worker="w", wait=Duration(nanos=1_000_000))
+            answer = others.search.Ask(short, timeout=SECONDS)
+            assert answer.status == pb.ASK_STATUS_WAIT
+            assert answer.revision >= told
+        first.cancel()
 
 
 @pytest.mark.parametrize("wrong", [{"wait": "-1s"}, {"wait": "1s", "waited": "-2s"}])

@@ -94,7 +94,8 @@ class HeldAsks:
 
     async def ask(self, ref: ExperimentRef, wanted: Wanted, hold: Hold, ask: Callable[[], Awaitable[Asked]]) -> Asked:
         """The answer of `ask`; where that is to wait, the answer once there is work, or the time is over. `ask` is
-        called again and again."""
+        called again and again. No answer is older than the call."""
+        began = asyncio.get_running_loop().time()
         with self._place(ref.namespace, hold) as is_there:
             line, expired = self._lines.get(ref) if is_there else None, tuple[ExpiredLease, ...]()
             if line is None or line.answer.reason is Reason.FAILING:
@@ -104,8 +105,8 @@ class HeldAsks:
                     return asked
                 if not is_there or answer.reason is Reason.FAILING or self._stopping.is_set():
                     return self._later(answer)
-                line, expired = self._lines.get(ref) or self._open(ref, answer), tuple(answer.expired)
-            answer, best = await self._wait(ref, line, wanted, hold, ask)
+                line, expired = self._lines.get(ref) or self._open(ref, answer, began), tuple(answer.expired)
+            answer, best = await self._wait(ref, line, began, wanted, hold, ask)
             return answer._replace(expired=(*expired, *answer.expired)) if expired else answer, best
 
     @contextmanager
@@ -132,10 +133,16 @@ class HeldAsks:
                     del self._connections[connection]
 
     async def _wait(
-        self, ref: ExperimentRef, line: WaitingLine, wanted: Wanted, hold: Hold, ask: Callable[[], Awaitable[Asked]]
+        self,
+        ref: ExperimentRef,
+        line: WaitingLine,
+        began: float,
+        wanted: Wanted,
+        hold: Hold,
+        ask: Callable[[], Awaitable[Asked]],
     ) -> Asked:
         loop = asyncio.get_running_loop()
-        waiter, end = Waiter(loop.time() - hold.waited, *wanted[:2]), loop.time() + _seconds(hold)
+        waiter, end = Waiter(began, loop.time() - hold.waited, *wanted[:2]), loop.time() + _seconds(hold)
         expired = tuple[ExpiredLease, ...]()
         timer = loop.call_at(end, _end, line, waiter)
         line.members += 1
@@ -152,7 +159,7 @@ class HeldAsks:
                             waiter.turn = loop.create_future()
                             line.join(waiter)
                             continue
-                        asked = _over(asked[0])
+                        asked = _over(asked[0]) if loop.time() >= end else self._later(asked[0])
                 return asked[0]._replace(expired=(*expired, *asked[0].expired)) if expired else asked[0], asked[1]
         finally:
             timer.cancel()
@@ -173,6 +180,8 @@ class HeldAsks:
             asked = await ask()
         except Overloaded:
             line.asked(waiter, stop=True)
+            if not line.is_answer_for(waiter):
+                raise
             return line.answer, None
         except BaseException as error:
             line.asked(waiter, stop=isinstance(error, StoreUnavailable | StoreFull))
@@ -183,8 +192,8 @@ class HeldAsks:
             self._begin(line.release(lambda: told))
         return asked
 
-    def _open(self, ref: ExperimentRef, answer: AskAnswer) -> WaitingLine:
-        line = self._lines[ref] = WaitingLine(answer)
+    def _open(self, ref: ExperimentRef, answer: AskAnswer, began: float) -> WaitingLine:
+        line = self._lines[ref] = WaitingLine(answer, began)
         line.watch = self._begin(self._watch(ref, line))
         return line
 
@@ -196,7 +205,7 @@ class HeldAsks:
                     await self._stopping.wait()
                 await line.release(lambda: self._later(line.answer))
                 return
-            unknown = line.unknown()
+            unknown, began = line.unknown(), asyncio.get_running_loop().time()
             try:
                 found = await self._store.available(ref, list(unknown))
             except (StoreUnavailable, StoreFull):
@@ -205,16 +214,16 @@ class HeldAsks:
             except RungwayError:  # it was deleted, or cannot be read any more
                 line.let_all_ask()
             else:
-                self._saw(line, found)
+                self._saw(line, found, began)
                 for request_id in found.known:
                     line.asks_now(unknown[request_id])
 
-    def _saw(self, line: WaitingLine, found: Available) -> None:
+    def _saw(self, line: WaitingLine, found: Available, began: float) -> None:
         """All are told that the search is paused now. Who asks while it is waits until it goes on."""
-        answer = found.answer
-        if answer.reason in _PAUSES and answer.reason is not line.answer.reason:
+        answer, before = found.answer, line.answer
+        line.saw(found, began)
+        if answer.reason in _PAUSES and answer.reason is not before.reason:
             self._begin(line.release(lambda: self._later(answer)))
-        line.saw(found)
 
     def _later(self, answer: AskAnswer) -> Asked:
         """The answer to wait, and how long."""
@@ -244,5 +253,7 @@ def _over(answer: AskAnswer) -> Asked:
 
 def _end(line: WaitingLine, waiter: Waiter) -> None:
     """Its time is over. Who asks just now, or is about to be answered, gets that answer."""
-    if line.leave(waiter):
+    if not line.is_answer_for(waiter):
+        line.asks_now(waiter)
+    elif line.leave(waiter):
         waiter.turn.set_result(_over(line.answer))

@@ -20,21 +20,23 @@ Asked = tuple[AskAnswer, TrialView | None]
 class Waiter:
     """One ask that is held. `turn` is done when it is to be answered, or with None when it is to ask again."""
 
-    __slots__ = ("asks", "count", "request_id", "since", "turn")
+    __slots__ = ("asks", "began", "count", "request_id", "since", "turn")
 
-    def __init__(self, since: float, request_id: str, count: int) -> None:
-        """`since` is when its worker began to wait, on the clock of the event loop; `count` how much it wants."""
-        self.since, self.request_id, self.count, self.asks = since, request_id, count, False
+    def __init__(self, began: float, since: float, request_id: str, count: int) -> None:
+        """`began` is when the call came, `since` when its worker began to wait, on the clock of the event loop; `count`
+        how much it wants."""
+        self.began, self.since, self.request_id, self.count, self.asks = began, since, request_id, count, False
         self.turn: asyncio.Future[Asked | None] = asyncio.get_running_loop().create_future()
 
 
 class WaitingLine:
     """The asks that wait for work of one experiment. Of k pieces of work, so many ask again."""
 
-    def __init__(self, answer: AskAnswer) -> None:
-        """`answer`: why the first of them waits."""
+    def __init__(self, answer: AskAnswer, as_of: float) -> None:
+        """`answer`: why the first of them waits, who asked at `as_of`."""
         self.answer = answer
         """What those are told who have waited long enough."""
+        self._as_of = as_of
         self.members = 0
         """How many are held, those included who ask now or are about to be answered."""
         self.watch: asyncio.Future[None] | None = None
@@ -75,9 +77,14 @@ class WaitingLine:
             at += 1
         return False
 
-    def saw(self, found: Available) -> None:
-        """So much work there is: as many ask again. When the search is over, one asks for all."""
-        self.answer = found.answer
+    def is_answer_for(self, waiter: Waiter) -> bool:
+        """Whether the answer is not older than the call: what the caller knows may be newer."""
+        return waiter.began <= self._as_of
+
+    def saw(self, found: Available, as_of: float) -> None:
+        """So much work there is, as a look found that began at `as_of`: as many ask again. When the search is over, one
+        asks for all."""
+        self.answer, self._as_of = found.answer, as_of
         work = 0 if found.answer.revision == self._futile else found.work
         self._work = max(work + found.expired, int(found.over))
         self._wake()
@@ -100,12 +107,16 @@ class WaitingLine:
         self._wake()
 
     async def release(self, asked: Callable[[], Asked]) -> None:
-        """Answer all who stand in line now."""
+        """Answer all who stand in line now; whose call is newer than the answer asks for itself."""
         waiters, self._waiters = self._waiters, []
         for at in range(0, len(waiters), _RELEASED):
             for waiter in waiters[at : at + _RELEASED]:
-                if not waiter.turn.done():
+                if waiter.turn.done():
+                    continue
+                if self.is_answer_for(waiter):
                     waiter.turn.set_result(asked())
+                else:
+                    self._ask(waiter)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _wake(self) -> None:
