@@ -1,4 +1,4 @@
-"""A worker of examples/two_objectives.yaml: how well a polynomial fits, and how small it is.
+"""A worker of examples/two_objectives.yaml: how well a polynomial fits, and with how small weights.
 
 rungway create examples/two_objectives.yaml && python examples/two_objectives.py
 """
@@ -18,13 +18,13 @@ def main() -> None:
             for epoch in trial.lengths():
                 metrics = {
                     "mean_squared_error": model.train_epoch(),
-                    "coefficients": len(model.weights),
                     "largest_weight": max(map(abs, model.weights)),
+                    "coefficients": len(model.weights),
                 }
                 if not trial.report(epoch, metrics, checkpoint=model.save):
                     break
 
-    for found in client.best(10):
+    for found in client.best(50):
         if found.objectives and found.objectives.front == 0 and found.objectives.violation == 0:
             print(f"on the front: trial {found.trial}, {found.objectives.values}, {found.hparams}")
 

@@ -11,13 +11,13 @@ import yaml
 
 import rungway
 from rungway import Client, Trial
-from tests.support.command_line import run
+from tests.support.command_line import run, words
 from tests.support.service import services
 from tests.support.waiting import SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXPERIMENT, TRIALS = "two-objectives", 60
-OBJECTIVES, BOUND = ("mean_squared_error", "coefficients"), 2.0
+OBJECTIVES, BOUND = ("mean_squared_error", "largest_weight"), 7
 HANGS = """
 import sys, time, problem
 train, trained = problem.Model.train_epoch, []
@@ -55,6 +55,39 @@ def dominates(one: dict[str, float], other: dict[str, float]) -> bool:
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
+def check_what_is_shown(
+    client: Client,
+    target: str,
+    told: dict[int, dict[str, float]],
+    front: set[int],
+    violation: dict[int, float],
+    to: Path,
+) -> None:
+    """Tables, data frames and pictures say the same of each trial."""
+    frame = client.to_dataframe()
+    assert set(frame["number"][frame["on_front"]]) == front
+    assert dict(zip(frame["number"], frame["violation"], strict=True)) == violation
+    code, out, _ = run(target, "trials", EXPERIMENT, "-n", str(TRIALS), wide=True, env={"COLUMNS": "200"})
+    rows = {int(row[0]): row for row in words(out) if row and row[0].isdigit()}
+    assert code == 0
+    assert words(out)[0][3:7] == [*OBJECTIVES, "Violation", "Front"]
+    for number, row in rows.items():
+        assert row[3:6] == [
+            f"{value:.6g}" for value in (*(told[number][name] for name in OBJECTIVES), violation[number])
+        ]
+        assert (row[6:7] == ["first"]) is (number in front)
+    picture = to / "front.svg"
+    assert (
+        run(target, "plot", EXPERIMENT, "front", "-o", str(picture), "--axis", OBJECTIVES[1], "--axis", OBJECTIVES[0])[
+            0
+        ]
+        == 0
+    )
+    assert f"{len(front)} on the front" in picture.read_text()
+    refused = run(target, "plot", EXPERIMENT, "front", "-o", str(picture), "--axis", "heat", "--axis", OBJECTIVES[0])
+    assert (refused[0], "wanted two of 'mean_squared_error', 'largest_weight'" in refused[2]) == (2, True)
+
+
 def test_the_example_finds_the_front(redis_url: str, tmp_path: Path) -> None:
     document: dict[str, Any] = yaml.safe_load((EXAMPLES / "two_objectives.yaml").read_text()) | {"lease_seconds": 1.5}
     file = tmp_path / "search.yaml"
@@ -76,7 +109,7 @@ def test_the_example_finds_the_front(redis_url: str, tmp_path: Path) -> None:
         assert trials[left.trial].worker != left.worker  # another one went on with it
 
         told = {trial.trial: last_metrics(trial) for trial in trials}
-        violation = {number: max(0.0, each["largest_weight"] - BOUND) / BOUND for number, each in told.items()}
+        violation = {number: max(0.0, each["coefficients"] - BOUND) / BOUND for number, each in told.items()}
         assert {trial.trial: trial.objectives.violation for trial in trials if trial.objectives} == violation
         assert any(violation.values())
 
@@ -93,6 +126,7 @@ def test_the_example_finds_the_front(redis_url: str, tmp_path: Path) -> None:
         for number, each in best:
             assert each.values == {name: told[number][name] for name in OBJECTIVES}
         assert all(f"on the front: trial {number}," in said[0][0] for number in front)
+        check_what_is_shown(client, service.address, told, front, violation, tmp_path)
 
 
 def test_a_missing_objective_is_named_and_the_report_repeated(target: str) -> None:
@@ -102,16 +136,16 @@ def test_a_missing_objective_is_named_and_the_report_repeated(target: str) -> No
         with client.trial() as trial:
             assert trial.report(1, 0.5)  # no rung is there
             epoch = trial.next_decision
-            for metrics, wanted in (({}, "coefficients"), ({"coefficients": 3}, "largest_weight")):
+            for metrics, wanted in (({}, "largest_weight"), ({"largest_weight": 3}, "coefficients")):
                 with pytest.raises(rungway.InvalidArgument) as refusal:
                     trial.report(epoch, 0.25, metrics=metrics)
                 assert refusal.value.reason == "OBJECTIVE_MISSING"
                 [(field, problem)] = refusal.value.violations
                 assert field.endswith(f'].metrics["{wanted}"]')
                 assert problem.startswith("missing, wanted a value")
-            trial.report(epoch, 0.25, metrics={"coefficients": 3, "largest_weight": 1.0})
+            trial.report(epoch, 0.25, metrics={"largest_weight": 3, "coefficients": 1})
         told = client.get_trial(trial.number)
         assert told.curve
         assert [(report.length, report.metric) for report in told.curve] == [(1, 0.5), (epoch, 0.25)]
         assert told.objectives
-        assert told.objectives.values == {"mean_squared_error": 0.25, "coefficients": 3.0}
+        assert told.objectives.values == {"mean_squared_error": 0.25, "largest_weight": 3.0}
