@@ -73,6 +73,7 @@ async def test_the_table_has_a_column_for_each_objective(tab: Tab, site: Site) -
             trial.trial for trial in client.list_trials() if trial.objectives and trial.objectives.violation > 0
         ]
     page = await tab.open(f"e/{name}/trials?sort=-front")
+    await expect(page.locator("thead")).to_contain_text("Violation")
     heads = await page.locator("thead th").all_inner_texts()
     places = {head.strip(" ▲▼"): place for place, head in enumerate(heads)}
     assert {"Last error", "latency", "throughput", "Violation", "Front"} <= set(places)

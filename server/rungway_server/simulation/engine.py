@@ -27,9 +27,8 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
-from rungway_server.simulation.curves import Checkpoint, Curves
+from rungway_server.simulation.curves import Checkpoint, Curves, Several
 from rungway_server.simulation.fleet import DropForm, Fate, Fleet, Luck
-from rungway_server.simulation.front import further_of
 from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run, Step
 
@@ -74,6 +73,7 @@ class _Simulation:
     def __init__(self, store: Store, base_ms: int, plan: Plan, curves: Curves, fleet: Fleet, keep_steps: bool) -> None:
         self._store, self._base_ms = store, base_ms
         self._curves, self._fleet = curves, fleet
+        self._several = curves if plan.objectives and isinstance(curves, Several) else None
         self._luck = Luck(fleet, curves.unit_seconds)
         self._rungs = [{rung.length: k for k, rung in enumerate(bracket.rungs)} for bracket in plan.brackets]
         self._keep_steps = keep_steps
@@ -142,7 +142,7 @@ class _Simulation:
                 self._idle.append(job.worker)
 
     def _report(self, job: Job) -> Report:
-        further = further_of(self._curves, job.trial, job.end)
+        further = self._several.further(job.trial, job.end) if self._several else {}
         return Report(job.end, self._curves.metric(job.trial, job.end), Further(further) if further else None)
 
     async def _drop(self, now: float, worker: int) -> None:

@@ -74,12 +74,8 @@ class Told:
 
 def vector_at(curves: Curves, searcher: SearcherConfig, trial: int, length: int) -> Vector:
     """How the result of a trial at a length ranks, by all that the curves have."""
-    return _vector(searcher, length, curves.metric(trial, length), further_of(curves, trial, length))
-
-
-def further_of(curves: Curves, trial: int, length: int) -> Mapping[str, float]:
-    """The further metrics of a result that a search ranks by."""
-    return curves.further(trial, length) if isinstance(curves, Several) else {}
+    further = curves.further(trial, length) if isinstance(curves, Several) else {}
+    return _vector(searcher, length, curves.metric(trial, length), further)
 
 
 def front_of(told: Sequence[Told], curves: Curves, searcher: SearcherConfig) -> Front | None:
