@@ -76,16 +76,12 @@ def check_what_is_shown(
             f"{value:.6g}" for value in (*(told[number][name] for name in OBJECTIVES), violation[number])
         ]
         assert (row[6:7] == ["first"]) is (number in front)
-    picture = to / "front.svg"
-    assert (
-        run(target, "plot", EXPERIMENT, "front", "-o", str(picture), "--axis", OBJECTIVES[1], "--axis", OBJECTIVES[0])[
-            0
-        ]
-        == 0
-    )
-    assert f"{len(front)} on the front" in picture.read_text()
-    refused = run(target, "plot", EXPERIMENT, "front", "-o", str(picture), "--axis", "heat", "--axis", OBJECTIVES[0])
-    assert (refused[0], "wanted two of 'mean_squared_error', 'largest_weight'" in refused[2]) == (1, True)
+    picture, (first, second) = to / "front.svg", OBJECTIVES
+    plot = ("plot", EXPERIMENT, "front", "-o", str(picture), "--axis", second, "--axis")
+    assert run(target, *plot, first, wide=True)[0] == 0
+    assert f"on the front: {len(front)}" in picture.read_text()
+    refused = run(target, *plot, "heat")
+    assert (refused[0], f"wanted two of '{first}', '{second}'" in refused[2]) == (1, True)
 
 
 def test_the_example_finds_the_front(redis_url: str, tmp_path: Path) -> None:

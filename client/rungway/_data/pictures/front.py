@@ -53,12 +53,10 @@ def draw(data: SearchData, axes: Sequence[str]) -> "tuple[str, Figure]":
         plane.plot(*zip(*places, strict=True), color=BEST, linewidth=1.2, drawstyle=_steps(*chosen), zorder=3)
     _dots(plane, places, BEST, "o", "on the front", size=46)
     canvas.legend(
-        loc="upper right", bbox_to_anchor=(0.93, 0.895), ncols=3, frameon=False, fontsize=9, labelcolor=SOFT,
+        loc="upper right", bbox_to_anchor=(0.93, 0.905), ncols=3, frameon=False, fontsize=9, labelcolor=SOFT,
         handletextpad=0.1, columnspacing=1.2, borderpad=0, borderaxespad=0,
     )  # fmt: skip
-    about = f"{many(len(shown), 'trial')}, {len(front):,} on the front"
-    about += f", {len(violating):,} violating a constraint" if violating else ""
-    return titles(canvas, f"{data.experiment}: {across} and {up}", about), canvas
+    return titles(canvas, f"{data.experiment}: {across} and {up}", many(len(shown), "trial")), canvas
 
 
 def _chosen(objectives: Sequence[Objective], axes: Sequence[str]) -> list[Objective]:
@@ -93,5 +91,12 @@ def _dots(plane: "Axes", places: Places, colour: str, marker: str, label: str, *
     if places:
         x, y = zip(*places, strict=True)
         plane.scatter(
-            x, y, s=size, c=colour, marker=marker, linewidths=0 if marker == "o" else 1.2, label=label, zorder=4
+            x,
+            y,
+            s=size,
+            c=colour,
+            marker=marker,
+            linewidths=0 if marker == "o" else 1.2,
+            label=f"{label}: {len(places):,}",
+            zorder=4,
         )
