@@ -204,8 +204,8 @@ class Run:
 
     def _add(self, report: Report, checkpoint: str) -> bool:
         """Hold a report back; True when all that is held back must be told now."""
-        self._reported, self._last_report = report.length, report
         self._outbox.add(report, checkpoint)
+        self._reported, self._last_report = report.length, report
         if self._notice is Decision.SUPERSEDED:
             self._end()
             return False
@@ -254,8 +254,9 @@ class Run:
         it had said before, and then the lease is lost."""
         if not is_rollback(error, self._to_length, parcel.result.reports):
             # Nothing of it was taken, so it may be reported again, as it should be.
-            self._last_report = last = self._outbox.refused(first_wrong(error))
-            self._reported = last.length if last else self.assignment.from_length
+            last, reports = self._outbox.refused(first_wrong(error)), parcel.result.reports
+            if not reports or self._reported <= reports[-1].length:  # else there is a later one
+                self._last_report, self._reported = last, last.length if last else self.assignment.from_length
             return True
         self._outbox.answered()
         self._apply((yield from self._calls.release_after_rollback(self.lease)))

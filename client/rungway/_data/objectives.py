@@ -62,13 +62,14 @@ def constraints_of(searcher: Mapping[str, Any]) -> list[Constraint]:
 
 
 def standings(data: SearchData) -> dict[int, Standing] | None:
-    """Where each trial stands that has a result, by its number; None in a search that ranks by a metric alone."""
+    """Where each valid trial stands that has a result, by its number; None in a search that ranks by a metric alone."""
     searcher = data.config.get("searcher", {})
     constraints = constraints_of(searcher)
     if not searcher.get("metrics") and not constraints:
         return None
     objectives = objectives_of(searcher)
-    told = {trial.number: _told(data, trial) for trial in data.trials if trial.metric is not None}
+    valid = (trial for trial in data.trials if trial.state != "invalid")
+    told = {trial.number: _told(data, trial) for trial in valid if trial.metric is not None}
     violations = {number: _violation(constraints, metrics) for number, metrics in told.items()}
     names = [each.name for each in objectives]
     whole = {
@@ -97,8 +98,10 @@ def _violation(constraints: Iterable[Constraint], metrics: Mapping[str, float]) 
 
 
 def _furthest(data: SearchData) -> list[int]:
-    """The trials with a result at the top rung of their bracket; before there is one, those at the longest rung."""
-    reached = {trial.number: max(trial.results) for trial in data.trials if trial.results and trial.state != "invalid"}
+    """The trials with a result at the top rung of their bracket; before there is one, those at the longest rung. Failed
+    ones rank last there."""
+    alive = (trial for trial in data.trials if trial.state not in ("failed", "invalid"))
+    reached = {trial.number: max(trial.results) for trial in alive if trial.results}
     brackets = {trial.number: data.rungs[trial.bracket] for trial in data.trials if trial.number in reached}
     lengths = {number: brackets[number][rung] for number, rung in reached.items()}
     longest = max(lengths.values(), default=0)

@@ -261,6 +261,7 @@ TWO = several(
         told(7, 0.01, gain=math.nan, heat=0.0),
         told(8, 0.01, gain=7.0),  # without what is constrained
         trial(9, [0.01] * 9, state="invalid", told={"gain": 9.0, "heat": 0.0}),
+        trial(10, [0.01] * 9, state="failed", told={"gain": 9.0, "heat": 0.0}),
     ],
     "loss",
     "gain",
@@ -275,7 +276,7 @@ def test_who_is_on_the_front() -> None:
     assert [found[number].violation for number in (0, 3, 8)] == [0.0, 0.5, None]
     assert found[5].values == {"loss": 0.3}
     columns = {column.name: column.values for column in trials_table(TWO)}
-    assert columns["on_front"] == [number in (0, 1, 6) for number in range(10)]
+    assert columns["on_front"] == [number in (0, 1, 6) for number in range(11)]
     assert columns["violation"][3] == 0.5
     early = several([told(0, 0.5, gain=1.0, length=1), told(1, 0.5, gain=1.0, length=3)], "loss", "gain")
     assert [each.on_front for each in (standings(early) or {}).values()] == [False, True]

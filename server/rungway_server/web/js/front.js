@@ -1,6 +1,7 @@
 /** Two objectives against each other: who is on the front, and who violates a constraint. */
 
 import { Chart } from "./chart.js";
+import { STATE } from "./columns.js";
 import { PlainTable } from "./figure.js";
 import { frontOf, objectivesOf } from "./front_model.js";
 import { many, number } from "./format.js";
@@ -18,7 +19,7 @@ export function Front({ store }) {
   const columns = chosen.map((each) => each && trials.objectives.get(each.name)), [x, y] = /** @type {Float64Array[]} */ (columns);
   if (objectives.length < 2) return html`<p class="empty">This search has one objective.</p>`;
   if (!x || !y) return html`<p class="empty">No trial has begun.</p>`;
-  const on = new Set(front), seen = (/** @type {number} */ row) => Number.isFinite(x[row]) && Number.isFinite(y[row]) && (!mask || mask[row]);
+  const on = new Set(front), seen = (/** @type {number} */ row) => Number.isFinite(x[row]) && Number.isFinite(y[row]) && trials.state[row] !== STATE.INVALID && (!mask || mask[row]);
   const rows = [];
   for (let row = trials.count - 1; row >= 0; row--) if (!on.has(row) && seen(row)) rows.push(row);
   const place = (/** @type {number} */ row) => /** @type {[number, number]} */ ([x[row], y[row]]), shown = rows.slice(0, MOST);

@@ -29,7 +29,7 @@ export function frontOf(trials, experiment) {
   const longest = Math.max(0, ...new Set(reached.values())), rows = [];
   for (const [trial, length] of reached) {
     const row = trials.rowOf(trial);
-    if (length === longest && row >= 0 && trials.state[row] !== STATE.INVALID && trials.violation[row] === 0 && columns.every((_, k) => Number.isFinite(at(k, row)))) rows.push(row);
+    if (length === longest && row >= 0 && trials.state[row] < STATE.FAILED && trials.violation[row] === 0 && columns.every((_, k) => Number.isFinite(at(k, row)))) rows.push(row);
   }
   const before = (/** @type {number} */ a, /** @type {number} */ b) => columns.reduce((sign, _, k) => sign || at(k, a) - at(k, b), 0) || trials.trial[a] - trials.trial[b];
   /** @type {number[]} */
