@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from csv import DictReader
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from rungway_server.service.port import Store
 from rungway_server.simulation.curves import Curves
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
+from rungway_server.simulation.hypervolume import hypervolume
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import stage
 from rungway_server.simulation.study import FLEETS, HEADINGS, SEEDS, halving, rows
@@ -366,6 +368,88 @@ def test_trials_are_the_rows_nearest_to_them() -> None:
     assert dealt["notes"] == ["rows: dealt by the seed, regardless of a trial's hyperparameters"]
     assert near["best"] != dealt["best"]
     assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # nothing is random any more
+
+
+def test_the_hypervolume_of_a_search_with_two_objectives(tmp_path: Path) -> None:
+    """What the command says of the front is what its events say."""
+    csv, png = tmp_path / "events.csv", tmp_path / "picture.png"
+    search = (str(EXAMPLES / "simulated_objectives.yaml"), "--curves", str(TABLE), "--workers", "8", "--csv", str(csv))
+    found = timeless(invoke(*search, "--output", "json"))["front"]
+    with csv.open(encoding="utf-8") as file:
+        events = [event for event in DictReader(file) if event["to"] == "81" and event["metric"]]
+    full = {int(event["trial"]): (float(event["metric"]), float(event["metrics.seconds"])) for event in events}
+    on_front = {
+        trial
+        for trial, (error, seconds) in full.items()
+        if not any((e <= error and s <= seconds) and (e, s) != (error, seconds) for e, s in full.values())
+    }
+    assert {member["trial"] for member in found["members"]} == on_front
+    for member in found["members"]:
+        assert (member["values"]["validation error"], member["values"]["seconds"]) == full[member["trial"]]
+    ends = [(found["ideal"][name], found["reference"][name]) for name in ("validation error", "seconds")]
+    gains = [
+        [(reference - value) / (reference - ideal) for value, (ideal, reference) in zip(row, ends, strict=True)]
+        for row in full.values()
+    ]
+    last = found["hypervolume"][-1]
+    assert last["hypervolume"] == pytest.approx(hypervolume(np.array(gains)))
+    assert last["share"] == pytest.approx(last["hypervolume"] / found["possible"])
+    assert [each["hypervolume"] for each in found["hypervolume"]] == sorted(
+        each["hypervolume"] for each in found["hypervolume"]
+    )
+    out = invoke(*search, "--plot", str(png)).output
+    assert " ".join(out.split()).count("from the reference point (validation error") == 1
+    assert f"{last['share']:.1%}" in out
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def objectives(folder: Path, *names: str, **searcher: Any) -> str:
+    """A file with such a search."""
+    metrics = [{"name": name, "goal": "minimize"} for name in names]
+    section = {"name": "random", "metrics": metrics, "max_trials": 90, "max_length": 9, "unit": "epochs", **searcher}
+    section = {key: value for key, value in section.items() if value is not None}
+    space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+    (folder / "search.json").write_text(json.dumps({"hyperparameters": space, "searcher": section}))
+    return str(folder / "search.json")
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "message"),
+    [
+        (("error", "seconds"), ("--synthetic", "power"), "made-up curves have one metric, and not 'seconds'"),
+        (
+            ("error", "latency"),
+            ("--curves", str(TABLE)),
+            "has no metric 'latency', by which the search ranks: it has validation error, seconds",
+        ),
+        (
+            ("error", "seconds"),
+            ("--curves", str(TABLE), "--animate", "a.gif"),
+            "the synchronous one ranks by one metric",
+        ),
+    ],
+)
+def test_objectives_that_cannot_be_simulated_are_named(
+    names: tuple[str, ...], arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    result = invoke(objectives(tmp_path, *names), "--workers", "4", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_a_further_metric_may_be_the_first_objective_and_one_may_be_bounded(tmp_path: Path) -> None:
+    def play(*names: str, **searcher: Any) -> Mapping[str, Any]:
+        file = objectives(tmp_path, *names, outcome_constraints=["seconds <= 0.2"], **searcher)
+        return timeless(invoke(file, "--curves", str(TABLE), "--workers", "4", "--output", "json"))
+
+    error, seconds = "validation error", "seconds"
+    found = play(seconds, error, max_length=81)
+    assert found["best_full"][-1]["metric"] <= 0.2
+    assert {member["trial"] for member in found["front"]["members"]} >= {found["best_full"][-1]["trial"]}
+    assert all(member["values"][seconds] <= 0.2 for member in found["front"]["members"])
+    bounded = play(metric=error, metrics=None)
+    assert bounded["front"] is None
+    assert bounded["best"]
 
 
 def timeless(result: Result) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from rungway_server.domain.engine import ELSEWHERE, Entry
 from rungway_server.domain.search.plan import Plan
 from tests.model.ladder import Ladder
+from tests.model.objectives import Window
 
 PARTS = 4096
 
@@ -72,7 +73,7 @@ class Entries:
         self.credit = [math.floor(PARTS * each + 0.5) for each in credit]
 
     def _top(self, k: int) -> int:
-        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), 48)
+        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), Window.credited)
 
     def _credits(self, k: int) -> list[float]:
         best = self.ladder.best(k, self._top(k))

@@ -472,6 +472,78 @@ MUTANTS = (
     _mutant(
         "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"
     ),
+    # Fronts of several objectives.
+    _mutant("equal results dominate each other", "include/fronts", "if better then", "if better ~= nil then"),
+    _mutant("only the last of a front dominates", "include/fronts", "objectives <= 2 and #front or 1", "#front"),
+    _mutant(
+        "a violation makes no front of its own",
+        "include/fronts",
+        "first, violation = #fronts + 1",
+        "first, violation = 1",
+    ),
+    _mutant(
+        "a violation does not count",
+        "include/fronts",
+        "for m = 0, objectives do\n      if",
+        "for m = 1, objectives do\n      if",
+    ),
+    _mutant(
+        "the net is of raw values",
+        "include/fronts",
+        "span > 0 and (result[m] / 2 - least / 2) / span or 0",
+        "result[m]",
+    ),
+    _mutant(
+        "the net takes the last of equally far ones", "include/fronts", "near[i] > near[at]", "near[i] >= near[at]"
+    ),
+    _mutant(
+        "the net is far from the last one alone",
+        "include/fronts",
+        "if distance < near[i] then near[i] = distance end",
+        "near[i] = distance",
+    ),
+    _mutant("no net", "include/fronts", "math.min(most, #front)", "math.min(most, #front, 1)"),
+    _mutant("the net goes on in later fronts", "include/fronts", "math.max(0, most - #order)", "most"),
+    _mutant(
+        "every result is compared",
+        "include/objectives",
+        "last + 1 - math.min(size, Size.most_compared)",
+        "last + 1 - size",
+    ),
+    _mutant(
+        "one less is compared",
+        "include/objectives",
+        "math.min(size, Size.most_compared), last",
+        "math.min(size, Size.most_compared - 1), last",
+    ),
+    _mutant(
+        "the oldest are compared",
+        "include/objectives",
+        "last + 1 - math.min(size, Size.most_compared), last",
+        "last + 1 - size, last - math.max(0, size - Size.most_compared)",
+    ),
+    _mutant("those that rank last go up", "include/objectives", "i <= quota and each[0] < math.huge", "i <= quota"),
+    _mutant("who is outranked stays listed", "include/objectives", "if #listed > 0 then", "if false then"),
+    _mutant("the top ranks as other rungs", "include/objectives", "top and trial.objectives:sub(-bytes)", "false"),
+    _mutant(
+        "rank and front change places",
+        "include/objectives",
+        "struct.pack('>I4I4', rank, ranked_entry.front)",
+        "struct.pack('>I4I4', ranked_entry.front, rank)",
+    ),
+    _mutant(
+        "a training that ends needs no final objective",
+        "include/vectors",
+        "(result.finished or last.length >= top)",
+        "last.length >= top",
+    ),
+    _mutant("what violates is the best", "include/reports", "report.key == DEAD or report.unfit", "report.key == DEAD"),
+    _mutant(
+        "of those that wait the worst goes on",
+        "include/waiting",
+        "rank_entries(search, entries, 1)[1]",
+        "rank_entries(search, entries, 1)[#entries]",
+    ),
     # Sources of configurations.
     _mutant("models begin at once", "include/sources", "return most >= search.ladder.sources.least", "return true"),
     _mutant("the first source is always chosen", "include/sources", "chosen, furthest = s, lag", "furthest = lag"),

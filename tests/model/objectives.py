@@ -21,9 +21,12 @@ VALUES = (0.0, 0.25, 0.5, 0.5, 0.75, 1.0, 2.0, -1.0, math.nan, math.inf)
 
 
 class Window:
-    """How many results of a rung are compared."""
+    """How many results of a rung are looked at."""
 
     most = 128
+    """That are compared."""
+    credited = 48
+    """The best that are credited to their entries: no more than are compared."""
 
 
 def section(plan: Plan, smaller_is_better: bool) -> dict[str, object]:

@@ -8,7 +8,7 @@ from rungway.v1.trial_pb2 import TRIAL_STATE_INVALID
 from rungway.v1.view_service_pb2 import ParameterColumn, TrialColumns, View
 from rungway.values import from_map
 
-_APART = ("workers", "worker", "parameters")
+_APART = ("workers", "worker", "parameters", "objectives", "violation")
 
 
 class Viewer:
@@ -63,6 +63,8 @@ def rows(columns: TrialColumns) -> dict[int, dict[str, Any]]:
         row = {name: plain(getattr(columns, name)[i]) for name in names}
         row["worker"] = columns.workers[columns.worker[i]] if columns.worker[i] >= 0 else None
         row["parameters"] = {each.name: value_at(each, i) for each in columns.parameters}
+        row["objectives"] = {each.name: plain(each.values[i]) for each in columns.objectives}
+        row["violation"] = plain(columns.violation[i]) if columns.violation else None
         found[trial] = row
     return found
 

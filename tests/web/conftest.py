@@ -12,7 +12,7 @@ from tests.support.calls import Calls, calls_to, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
 from tests.web.browser import Tab, launched, tab_of
-from tests.web.played import Player, asha, make_clones, make_odd
+from tests.web.played import Player, asha, make_clones, make_objectives, make_odd
 
 
 @dataclass
@@ -30,7 +30,8 @@ class Site:
         return f"http://{self.service.http}"
 
     def search(self, kind: str) -> str:
-        """The id of a search that no test changes: "empty", "running", "large" (10,000 trials), "odd" or "clones"."""
+        """The id of a search that no test changes: "empty", "running", "large" (10,000 trials), "odd", "clones" or
+        "objectives"."""
         if kind not in self._made:
             self._made[kind] = self._make(kind)
         return kind
@@ -49,6 +50,8 @@ class Site:
             return make_odd(self.calls, kind)
         if kind == "clones":
             return make_clones(self.calls, kind)
+        if kind == "objectives":
+            return make_objectives(self.calls, kind)
         self.calls.create(kind, asha(10_000 if kind == "large" else 200))
         player = Player(self.calls, kind)
         if kind == "large":

@@ -37,8 +37,16 @@ def asha(trials: int, *, epochs: int = 27, name: str = "adaptive_asha", **more: 
 class Player:
     """Workers of one search: they take trials and tell results."""
 
-    def __init__(self, calls: Calls, experiment: str, metric: Metric = error_of, workers: int = 6) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        experiment: str,
+        metric: Metric = error_of,
+        workers: int = 6,
+        further: Mapping[str, Metric] | None = None,
+    ) -> None:
         self._calls, self.experiment, self._metric, self._workers = calls, experiment, metric, workers
+        self._further = further or {}
         self.held: list[trial_pb2.Assignment] = []
         """What is handed out and not told."""
         self.told = 0
@@ -87,7 +95,11 @@ class Player:
             {assignment.from_length + max(1, (goal - assignment.from_length) * i // 4) for i in range(1, 5)}
         )
         reports = [
-            trial_pb2.Report(length=length, metric=self._metric(trial, hparams, length))
+            trial_pb2.Report(
+                length=length,
+                metric=self._metric(trial, hparams, length),
+                metrics={name: value(trial, hparams, length) for name, value in self._further.items()},
+            )
             for length in lengths
             if length <= goal
         ]
@@ -120,6 +132,27 @@ def make_odd(calls: Calls, experiment: str) -> Player:
     player.fail(trial_pb2.OUTCOME_ERROR, MARKUP)
     player.fail(trial_pb2.OUTCOME_TRANSIENT, "CUDA out of memory")
     player.fail(trial_pb2.OUTCOME_INVALID, "too many layers")
+    return player
+
+
+OBJECTIVES: Mapping[str, Metric] = {
+    "latency": lambda trial, hparams, _: round(2.0 + 3.0 * hparams["layers"] + 0.5 * math.sin(trial), 4),
+    "throughput": lambda trial, hparams, _: round(900.0 - 60.0 * hparams["layers"] + 300.0 * hparams["dropout"], 4),
+    "memory": lambda trial, hparams, _: float(hparams["layers"] + trial % 3),
+}
+"""Further metrics of a search with several objectives: deeper networks err less, and are slower."""
+
+
+def make_objectives(calls: Calls, experiment: str) -> Player:
+    """A search with three objectives, and a constraint that some trials violate."""
+    document = asha(80, epochs=9)
+    goals = {"error": "minimize", "latency": "minimize", "throughput": "maximize"}
+    metrics = [{"name": name, "goal": goal} for name, goal in goals.items()]
+    more = {"metrics": metrics, "outcome_constraints": ["memory <= 7"]}
+    document["searcher"] = {key: value for key, value in document["searcher"].items() if key != "metric"} | more
+    calls.create(experiment, document)
+    player = Player(calls, experiment, further=OBJECTIVES)
+    player.play()
     return player
 
 

@@ -35,13 +35,13 @@ class AsyncDataMethods:
         data = await self._search_data(experiment, curves=True)
         return await asyncio.to_thread(lambda: frames.frame(tables.curves_table(data), backend))
 
-    async def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+    async def plot(self, kind: str = "curves", experiment: str | None = None, *, axes: Sequence[str] = ()) -> Picture:
         """See Client.plot."""
-        picture.check_kind(kind)
+        picture.check_kind(kind, axes)
         data = await self._search_data(experiment, curves=True, events=True)
         ranking = importance_of(self._experiments, experiment)
         importance = await self._driver.run(ranking) if kind in picture.RANKED else None
-        return await asyncio.to_thread(picture.draw, kind, data, importance)
+        return await asyncio.to_thread(picture.draw, kind, data, importance, axes)
 
     async def export_experiment(self, experiment: str | None = None) -> AsyncGenerator[str, None]:
         """See Client.export_experiment."""

@@ -267,7 +267,10 @@ class WorkerCalls:
             if error.reason != "TRIAL_NOT_FOUND":
                 raise
             return None
-        return Report(trial.length, trial.metric) if trial.HasField("metric") else None
+        if not trial.HasField("metric"):
+            return None
+        metrics = dict(trial.curve[-1].metrics) if trial.curve else {}
+        return Report(trial.length, trial.metric, metrics)
 
     def renew(self) -> Flow[None]:
         """Renew all live leases; tries until the next renewal is due. Raises nothing."""

@@ -1,11 +1,13 @@
 """Reports on their way to the service: held back, then sent in order, each exactly once."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
+from rungway._core.errors import InvalidArgument, RungwayError
 from rungway.models.work import Assignment, Report, Result
 
 MOST_REPORTS = 1024
@@ -22,6 +24,13 @@ def weight(report: Report) -> int:
         return 1
     size = sum(len(name.encode()) + 14 for name in report.metrics)
     return 1 + (len(report.metrics) + 1) // _FURTHER + size // _FURTHER_BYTES
+
+
+def first_wrong(error: RungwayError) -> int:
+    """The place of the report for which a tell of one trial was refused; 0 where the refusal names none."""
+    fields = [field for field, _ in error.violations] if isinstance(error, InvalidArgument) else []
+    named = (re.match(r"results\[0\]\.reports\[(\d+)\]", field) for field in fields)
+    return min((int(found[1]) for found in named if found), default=0)
 
 
 def _fitting(reports: Sequence[Report]) -> int:
@@ -58,6 +67,7 @@ class Outbox:
         self._checkpoints: list[tuple[int, str]] = []  # with how many of the held reports each covers
         self._finished = False
         self._parcel: Parcel | None = None
+        self._told: Report | None = None  # the last one that was answered
         self._since = 0.0
 
     def add(self, report: Report, checkpoint: str) -> None:
@@ -85,7 +95,19 @@ class Outbox:
     def answered(self) -> None:
         """The service has answered the head."""
         with self._lock:
+            if self._parcel is not None and self._parcel.result.reports:
+                self._told = self._parcel.result.reports[-1]
             self._parcel = None
+
+    def refused(self, wrong: int) -> Report | None:
+        """The service has refused the head, and taken nothing of it: the reports before the wrong one are held back
+        again. Returns the furthest report that was told or is held back."""
+        with self._lock:
+            again = [*self._parcel.result.reports[:wrong]] if self._parcel is not None else []
+            self._held = again + self._held
+            self._checkpoints = [(covered + len(again), each) for covered, each in self._checkpoints]
+            self._parcel = None
+            return self._held[-1] if self._held else self._told
 
     def clear(self) -> None:
         """Forget everything: the lease has ended."""

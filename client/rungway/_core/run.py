@@ -11,7 +11,7 @@ from rungway._core.enums import Decision, Outcome, Reason
 from rungway._core.errors import FailedPrecondition, InvalidArgument, RungwayError, Unavailable
 from rungway._core.exit import RELEASED, Exit
 from rungway._core.flow import Acquire, Flow
-from rungway._core.outbox import Outbox, Parcel
+from rungway._core.outbox import Outbox, Parcel, first_wrong
 from rungway.models.shown import run_text
 from rungway.models.work import Assignment, Lease, Report, TellReply
 
@@ -204,8 +204,8 @@ class Run:
 
     def _add(self, report: Report, checkpoint: str) -> bool:
         """Hold a report back; True when all that is held back must be told now."""
-        self._reported, self._last_report = report.length, report
         self._outbox.add(report, checkpoint)
+        self._reported, self._last_report = report.length, report
         if self._notice is Decision.SUPERSEDED:
             self._end()
             return False
@@ -239,8 +239,8 @@ class Run:
                 self._to_length,
                 last.length,
             )
-        # What else it has was measured at its own length.
-        self._add(Report(self._to_length, last.metric), checkpoint)
+        # Its cost is not repeated: nothing was trained for it.
+        self._add(Report(self._to_length, last.metric, last.metrics), checkpoint)
         yield from self._tell()
         return True
 
@@ -252,9 +252,13 @@ class Run:
     def _refused(self, error: RungwayError, parcel: Parcel) -> Flow[bool]:
         """The service refused the parcel at the head. True when the parcel is wrong; False when the service lost what
         it had said before, and then the lease is lost."""
-        self._outbox.answered()
         if not is_rollback(error, self._to_length, parcel.result.reports):
+            # Nothing of it was taken, so it may be reported again, as it should be.
+            last, reports = self._outbox.refused(first_wrong(error)), parcel.result.reports
+            if not reports or self._reported <= reports[-1].length:  # else there is a later one
+                self._last_report, self._reported = last, last.length if last else self.assignment.from_length
             return True
+        self._outbox.answered()
         self._apply((yield from self._calls.release_after_rollback(self.lease)))
         return False
 
@@ -344,7 +348,7 @@ class Run:
             elif self._has_told():
                 yield from self._finish()
         except InvalidArgument as error:
-            if any(field == "results[0].finished" for field, _ in error.violations):
+            if error.reason != "OBJECTIVE_MISSING" and any(f == "results[0].finished" for f, _ in error.violations):
                 return RELEASED
             _log.warning("reports of trial %d were refused: %s", self.number, error)
             return replace(how, outcome=Outcome.TRANSIENT, message=f"{type(error).__name__}: {error}")

@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from rungway.v1 import view_service_pb2
 
-KINDS = ("best", "curves", "importance", "parallel", "ladder", "workers")
+KINDS = ("best", "curves", "importance", "parallel", "ladder", "workers", "front")
 FORMATS = (".png", ".svg", ".html", ".pdf")
+FRONT = "front"
+"""The kind of which two axes are chosen."""
 RANKED = ("importance", "parallel")
 """Kinds that need to know how much each hyperparameter matters."""
 _SHOWN_DPI, _SAVED_DPI = 100, 160
@@ -78,10 +80,13 @@ class Picture:
         return stream.getvalue()
 
 
-def check_kind(kind: str) -> None:
-    """Raises InvalidArgument for a kind that is not known, FailedPrecondition (NOT_INSTALLED) without matplotlib."""
+def check_kind(kind: str, axes: Sequence[str] = ()) -> None:
+    """Raises InvalidArgument for a kind that is not known, and for axes of one that has none to choose,
+    FailedPrecondition (NOT_INSTALLED) without matplotlib."""
     if kind not in KINDS:
         raise InvalidArgument.one("kind", f"got {kind!r:.100}, wanted one of {', '.join(KINDS)}")
+    if axes and kind != FRONT:
+        raise InvalidArgument.one("axes", f"got axes for the picture {kind}, wanted them for {FRONT} alone")
     if importlib.util.find_spec("matplotlib") is None:
         raise FailedPrecondition(
             "pictures need matplotlib, which is not installed: pip install 'rungway[plot]'", reason="NOT_INSTALLED"
@@ -96,11 +101,18 @@ def check_path(path: Path) -> str:
     return form
 
 
-def draw(kind: str, data: SearchData, importance: "view_service_pb2.GetImportanceResponse | None") -> Picture:
-    """The picture; `importance` is there for the kinds in RANKED."""
+def draw(
+    kind: str,
+    data: SearchData,
+    importance: "view_service_pb2.GetImportanceResponse | None",
+    axes: Sequence[str] = (),
+) -> Picture:
+    """The picture; `importance` is there for the kinds in RANKED, `axes` are names of two objectives. Raises
+    InvalidArgument for others."""
     module = importlib.import_module(f"rungway._data.pictures.{kind}")
+    more = (importance,) if kind in RANKED else (axes,) if kind == FRONT else ()
     with _drawing():
-        title, figure = module.draw(data, importance) if kind in RANKED else module.draw(data)
+        title, figure = module.draw(data, *more)
     return Picture(kind, title, figure)
 
 

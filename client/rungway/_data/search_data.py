@@ -69,6 +69,8 @@ class TrialData:
     spans: list[Span] = field(default_factory=list)
     best_checkpoint: str = ""
     """The one that was told together with the best result."""
+    told: Mapping[str, float] = field(default_factory=dict)
+    """The further metrics of the last report."""
 
     @property
     def seconds(self) -> float | None:
@@ -203,10 +205,13 @@ def _trial(record: Mapping[str, Any], curves: bool) -> TrialData:
     curve = [(length, number_of(metric)) for length, metric in (record["curve"] if curves else record["curve"][-1:])]
     further: dict[int, tuple[Mapping[str, float], float | None]] = {}
     last: dict[str, float] = {}
+    at_last: dict[str, float] = {}
     cost: float | None = None
     for place, metrics, *told in record.get("metrics", ()):
         values = {name: number_of(value) for name, value in metrics.items()}
         last |= values
+        if place == len(record["curve"]) - 1:
+            at_last = values
         cost = (cost or 0.0) + told[0] if told else cost
         if curves:
             further[place] = values, told[0] if told else None
@@ -235,6 +240,7 @@ def _trial(record: Mapping[str, Any], curves: bool) -> TrialData:
         last=last,
         cost=cost,
         results=frozenset(rung for rung, entry in enumerate(record.get("entries", ())) if entry),
+        told=at_last,
     )
 
 

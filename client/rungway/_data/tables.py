@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TextIO, TypeVar
 
+from rungway._data.objectives import standings
 from rungway._data.search_data import EventData, SearchData, TrialData, number_of
 from rungway.values import text_of
 
@@ -45,7 +46,8 @@ def trials_table(data: SearchData, trials: Sequence[TrialData] | None = None) ->
     (when it was first handed out), started and ended (of its last assignment; a trial under way has no end), duration
     (for how long workers held it, in seconds, without an assignment that is under way), worker, restarts, bracket,
     rung, parent if there are clones, checkpoint (the last), best_checkpoint (told with the best result; if there is
-    any), message.
+    any), message. Where results rank by several objectives or with constraints: violation (of the constraints by the
+    last result, in parts of their bounds) and on_front, after cost.
     """
     rows = data.trials if trials is None else trials
     further = sorted({name for trial in rows for name in trial.last})
@@ -63,6 +65,7 @@ def trials_table(data: SearchData, trials: Sequence[TrialData] | None = None) ->
         Column("length", Kind.INTEGER, _of(rows, lambda trial: trial.length)),
         *(Column(f"metrics.{name}", Kind.REAL, [trial.last.get(name) for trial in rows]) for name in further),
         *([Column("cost", Kind.REAL, _of(rows, lambda trial: trial.cost))] if costs else ()),
+        *_ranks(data, rows),
         Column("created", Kind.TIME, _of(rows, lambda trial: trial.created)),
         Column("started", Kind.TIME, [trial.spans[-1].start if trial.spans else None for trial in rows]),
         Column("ended", Kind.TIME, [trial.spans[-1].end if trial.spans else None for trial in rows]),
@@ -174,6 +177,15 @@ def _hparams(trials: Sequence[TrialData]) -> Iterator[Column]:
         if kind is Kind.TEXT:
             values = [None if value is None else text_of(value) for value in values]
         yield Column(f"hparams.{name}", kind, values)
+
+
+def _ranks(data: SearchData, trials: Sequence[TrialData]) -> Iterator[Column]:
+    """How trials rank by several objectives, and whether they meet the constraints."""
+    known = standings(data)
+    if known is not None:
+        found = [known.get(trial.number) for trial in trials]
+        yield Column("violation", Kind.REAL, [each and each.violation for each in found])
+        yield Column("on_front", Kind.FLAG, [each is not None and each.on_front for each in found])
 
 
 def _kind(values: Sequence[Any]) -> Kind:

@@ -29,8 +29,9 @@ class DataMethods:
         `metrics.NAME` for each further metric (its last value), cost (the sum, seconds) if any was told, created
         (when it was first handed out), started and ended (of its last assignment; one under way has no end), duration
         (for how long workers held it, in seconds, without an assignment under way), worker, restarts, bracket, rung,
-        parent if there are clones, checkpoint, message. Times are in UTC, lengths in the experiment's unit. A
-        hyperparameter with values of several types is a text.
+        parent if there are clones, checkpoint, message. With several objectives or constraints: violation and on_front
+        after cost. Times are in UTC, lengths in the experiment's unit. A hyperparameter with values of several types is
+        a text.
 
         Raises NotFound; FailedPrecondition (NOT_INSTALLED) without the packages; InvalidArgument for another backend.
         """
@@ -47,19 +48,20 @@ class DataMethods:
         frames.check(backend)
         return frames.frame(tables.curves_table(self._search_data(experiment, curves=True)), backend)
 
-    def plot(self, kind: str = "curves", experiment: str | None = None) -> Picture:
+    def plot(self, kind: str = "curves", experiment: str | None = None, *, axes: Sequence[str] = ()) -> Picture:
         """A picture of a search (the extra `plot`); notebooks show it, `save` writes a file.
 
         `kind` is "best" (the best result so far over time), "curves" (all learning curves), "importance" (how much each
         hyperparameter matters: PED-ANOVA of Watanabe et al., 2023, worked out by the service), "parallel" (each trial
-        as a line through its hyperparameters), "ladder" (the results at each rung) or "workers" (who trained what, and
-        when). Raises NotFound; InvalidArgument for another kind; FailedPrecondition (NOT_INSTALLED) without matplotlib.
+        as a line through its hyperparameters), "ladder" (the results at each rung), "workers" (who trained what, and
+        when) or "front" (trials by two objectives, of `axes` or the first two, and those that none dominates). Raises
+        NotFound; InvalidArgument for another kind or axes; FailedPrecondition (NOT_INSTALLED) without matplotlib.
         """
-        picture.check_kind(kind)
+        picture.check_kind(kind, axes)
         data = self._search_data(experiment, curves=True, events=True)
         ranking = importance_of(self._experiments, experiment)
         importance = self._driver.run(ranking) if kind in picture.RANKED else None
-        return picture.draw(kind, data, importance)
+        return picture.draw(kind, data, importance, axes)
 
     def export_experiment(self, experiment: str | None = None) -> Generator[str, None, None]:
         """Everything stored of a search at one moment: the text of an export file, piece by piece. `rungway import`

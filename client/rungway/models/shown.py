@@ -130,7 +130,9 @@ def trials_html(trials: Sequence["Trial"]) -> str:
     shown = trials[:_MOST_ROWS]
     flat = [dict(_flat(trial.hparams)) for trial in trials]
     names = [name for name in dict.fromkeys(name for each in flat for name in each) if _differs(name, flat)]
-    heads = ["trial", "state", "best_metric", "best_length", "length", *names[:_MOST_NAMES]]
+    objectives = list(dict.fromkeys(name for trial in shown if trial.objectives for name in trial.objectives.values))
+    ranks = [*objectives, "violation", "front"] if any(trial.objectives for trial in shown) else []
+    heads = ["trial", "state", "best_metric", "best_length", "length", *ranks, *names[:_MOST_NAMES]]
     rows = [
         [
             trial.trial,
@@ -138,6 +140,7 @@ def trials_html(trials: Sequence["Trial"]) -> str:
             number(trial.best_metric),
             trial.best_length if trial.best_metric is not None else "",
             trial.length,
+            *(_ranks(trial.objectives, objectives) if ranks else ()),
             *(_cell(values.get(name, "")) for name in names[:_MOST_NAMES]),
         ]
         for trial, values in zip(shown, flat, strict=False)
@@ -145,6 +148,14 @@ def trials_html(trials: Sequence["Trial"]) -> str:
     left = [f"{_count(len(trials) - len(shown), 'trial')} more"] if len(trials) > len(shown) else []
     left += [f"{_count(len(names) - _MOST_NAMES, 'hyperparameter')} more"] if len(names) > _MOST_NAMES else []
     return _table(heads, rows) + (f"<p>{', '.join(left)}</p>" if left else "")
+
+
+def _ranks(own: Any, objectives: Sequence[str]) -> list[object]:
+    """What a result ranks by, its violation of the constraints, and its front where that is known."""
+    if own is None:
+        return [""] * (len(objectives) + 2)
+    values = [number(own.values.get(name)) for name in objectives]
+    return [*values, number(own.violation), "" if own.front is None else own.front]
 
 
 def trial_html(trial: Any) -> str:

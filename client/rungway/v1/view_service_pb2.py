@@ -18,7 +18,7 @@ from rungway.v1 import experiment_pb2 as rungway_dot_v1_dot_experiment__pb2
 from rungway.v1 import value_pb2 as rungway_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drungway/v1/view_service.proto\x12\nrungway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/value.proto\"4\n\x0eGetViewRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"1\n\x0fGetViewResponse\x12\x1e\n\x04view\x18\x01 \x01(\x0b\x32\x10.rungway.v1.View\"6\n\x10WatchViewRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"3\n\x11WatchViewResponse\x12\x1e\n\x04view\x18\x01 \x01(\x0b\x32\x10.rungway.v1.View\"\xaf\x02\n\x04View\x12\r\n\x05reset\x18\x01 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12*\n\nexperiment\x18\x03 \x01(\x0b\x32\x16.rungway.v1.Experiment\x12(\n\x06trials\x18\x04 \x01(\x0b\x32\x18.rungway.v1.TrialColumns\x12(\n\x07results\x18\x05 \x01(\x0b\x32\x17.rungway.v1.RungResults\x12!\n\x06\x65vents\x18\x06 \x03(\x0b\x32\x11.rungway.v1.Event\x12\x10\n\x08left_out\x18\x07 \x01(\x03\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04more\x18\t \x01(\x08\x12\x1b\n\x13parameters_left_out\x18\n \x01(\x05\"\xc8\x02\n\x0cTrialColumns\x12\r\n\x05trial\x18\x01 \x03(\x03\x12\r\n\x05state\x18\x02 \x03(\x05\x12\x0f\n\x07outcome\x18\x03 \x03(\x05\x12\x0f\n\x07\x62racket\x18\x04 \x03(\x05\x12\x0c\n\x04rung\x18\x05 \x03(\x05\x12\x0e\n\x06length\x18\x06 \x03(\x03\x12\x0e\n\x06metric\x18\x07 \x03(\x01\x12\x13\n\x0b\x62\x65st_metric\x18\x08 \x03(\x01\x12\x13\n\x0b\x62\x65st_length\x18\t \x03(\x03\x12\x10\n\x08restarts\x18\n \x03(\x05\x12\x11\n\tcreate_ms\x18\x0b \x03(\x03\x12\x0e\n\x06worker\x18\x0c \x03(\x05\x12\x0e\n\x06parent\x18\r \x03(\x03\x12\x19\n\x11lease_deadline_ms\x18\x0e \x03(\x03\x12\x0f\n\x07workers\x18\x0f \x03(\t\x12/\n\nparameters\x18\x10 \x03(\x0b\x32\x1b.rungway.v1.ParameterColumn\"o\n\x0fParameterColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x01\x12!\n\x06values\x18\x03 \x03(\x0b\x32\x11.rungway.v1.Value\x12\r\n\x05index\x18\x04 \x03(\x05\x12\x0b\n\x03log\x18\x05 \x01(\x08\"K\n\x0bRungResults\x12\x0f\n\x07\x62racket\x18\x01 \x03(\x05\x12\x0c\n\x04rung\x18\x02 \x03(\x05\x12\r\n\x05trial\x18\x03 \x03(\x03\x12\x0e\n\x06metric\x18\x04 \x03(\x01\"h\n\x10GetCurvesRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06trials\x18\x02 \x03(\x03\x12\x12\n\nmax_points\x18\x03 \x01(\x05\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0c\n\x04\x63ost\x18\x05 \x01(\x08\"Y\n\x11GetCurvesResponse\x12!\n\x06\x63urves\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Curve\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12\x10\n\x08has_cost\x18\x03 \x01(\x08\"6\n\x05\x43urve\x12\r\n\x05trial\x18\x01 \x01(\x03\x12\x0e\n\x06length\x18\x02 \x03(\x03\x12\x0e\n\x06metric\x18\x03 \x03(\x01\"L\n\x14GetImportanceRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x14\n\x07\x62racket\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_bracket\"f\n\x15GetImportanceResponse\x12*\n\nparameters\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Importance\x12\x0e\n\x06trials\x18\x02 \x01(\x03\x12\x11\n\ttoo_early\x18\x03 \x01(\t\"?\n\nImportance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nimportance\x18\x02 \x01(\x01\x12\x0f\n\x07\x62y_rung\x18\x03 \x03(\x01\"\x12\n\x10GetCallerRequest\"n\n\x11GetCallerResponse\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x17\n\x0f\x65very_namespace\x18\x03 \x01(\x08\x12\x0e\n\x06tokens\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\t\"!\n\x11ReadConfigRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\":\n\x12ReadConfigResponse\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue2\xd4\x03\n\x0bViewService\x12\x42\n\x07GetView\x12\x1a.rungway.v1.GetViewRequest\x1a\x1b.rungway.v1.GetViewResponse\x12J\n\tWatchView\x12\x1c.rungway.v1.WatchViewRequest\x1a\x1d.rungway.v1.WatchViewResponse0\x01\x12H\n\tGetCurves\x12\x1c.rungway.v1.GetCurvesRequest\x1a\x1d.rungway.v1.GetCurvesResponse\x12T\n\rGetImportance\x12 .rungway.v1.GetImportanceRequest\x1a!.rungway.v1.GetImportanceResponse\x12H\n\tGetCaller\x12\x1c.rungway.v1.GetCallerRequest\x1a\x1d.rungway.v1.GetCallerResponse\x12K\n\nReadConfig\x12\x1d.rungway.v1.ReadConfigRequest\x1a\x1e.rungway.v1.ReadConfigResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drungway/v1/view_service.proto\x12\nrungway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1brungway/v1/experiment.proto\x1a\x16rungway/v1/value.proto\"4\n\x0eGetViewRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"1\n\x0fGetViewResponse\x12\x1e\n\x04view\x18\x01 \x01(\x0b\x32\x10.rungway.v1.View\"6\n\x10WatchViewRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"3\n\x11WatchViewResponse\x12\x1e\n\x04view\x18\x01 \x01(\x0b\x32\x10.rungway.v1.View\"\xaf\x02\n\x04View\x12\r\n\x05reset\x18\x01 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12*\n\nexperiment\x18\x03 \x01(\x0b\x32\x16.rungway.v1.Experiment\x12(\n\x06trials\x18\x04 \x01(\x0b\x32\x18.rungway.v1.TrialColumns\x12(\n\x07results\x18\x05 \x01(\x0b\x32\x17.rungway.v1.RungResults\x12!\n\x06\x65vents\x18\x06 \x03(\x0b\x32\x11.rungway.v1.Event\x12\x10\n\x08left_out\x18\x07 \x01(\x03\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04more\x18\t \x01(\x08\x12\x1b\n\x13parameters_left_out\x18\n \x01(\x05\"\x8c\x03\n\x0cTrialColumns\x12\r\n\x05trial\x18\x01 \x03(\x03\x12\r\n\x05state\x18\x02 \x03(\x05\x12\x0f\n\x07outcome\x18\x03 \x03(\x05\x12\x0f\n\x07\x62racket\x18\x04 \x03(\x05\x12\x0c\n\x04rung\x18\x05 \x03(\x05\x12\x0e\n\x06length\x18\x06 \x03(\x03\x12\x0e\n\x06metric\x18\x07 \x03(\x01\x12\x13\n\x0b\x62\x65st_metric\x18\x08 \x03(\x01\x12\x13\n\x0b\x62\x65st_length\x18\t \x03(\x03\x12\x10\n\x08restarts\x18\n \x03(\x05\x12\x11\n\tcreate_ms\x18\x0b \x03(\x03\x12\x0e\n\x06worker\x18\x0c \x03(\x05\x12\x0e\n\x06parent\x18\r \x03(\x03\x12\x19\n\x11lease_deadline_ms\x18\x0e \x03(\x03\x12\x0f\n\x07workers\x18\x0f \x03(\t\x12/\n\nparameters\x18\x10 \x03(\x0b\x32\x1b.rungway.v1.ParameterColumn\x12/\n\nobjectives\x18\x11 \x03(\x0b\x32\x1b.rungway.v1.ObjectiveColumn\x12\x11\n\tviolation\x18\x12 \x03(\x01\"/\n\x0fObjectiveColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x01\"o\n\x0fParameterColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x01\x12!\n\x06values\x18\x03 \x03(\x0b\x32\x11.rungway.v1.Value\x12\r\n\x05index\x18\x04 \x03(\x05\x12\x0b\n\x03log\x18\x05 \x01(\x08\"K\n\x0bRungResults\x12\x0f\n\x07\x62racket\x18\x01 \x03(\x05\x12\x0c\n\x04rung\x18\x02 \x03(\x05\x12\r\n\x05trial\x18\x03 \x03(\x03\x12\x0e\n\x06metric\x18\x04 \x03(\x01\"h\n\x10GetCurvesRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0e\n\x06trials\x18\x02 \x03(\x03\x12\x12\n\nmax_points\x18\x03 \x01(\x05\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0c\n\x04\x63ost\x18\x05 \x01(\x08\"Y\n\x11GetCurvesResponse\x12!\n\x06\x63urves\x18\x01 \x03(\x0b\x32\x11.rungway.v1.Curve\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12\x10\n\x08has_cost\x18\x03 \x01(\x08\"6\n\x05\x43urve\x12\r\n\x05trial\x18\x01 \x01(\x03\x12\x0e\n\x06length\x18\x02 \x03(\x03\x12\x0e\n\x06metric\x18\x03 \x03(\x01\"L\n\x14GetImportanceRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x14\n\x07\x62racket\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_bracket\"f\n\x15GetImportanceResponse\x12*\n\nparameters\x18\x01 \x03(\x0b\x32\x16.rungway.v1.Importance\x12\x0e\n\x06trials\x18\x02 \x01(\x03\x12\x11\n\ttoo_early\x18\x03 \x01(\t\"?\n\nImportance\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nimportance\x18\x02 \x01(\x01\x12\x0f\n\x07\x62y_rung\x18\x03 \x03(\x01\"\x12\n\x10GetCallerRequest\"n\n\x11GetCallerResponse\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x17\n\x0f\x65very_namespace\x18\x03 \x01(\x08\x12\x0e\n\x06tokens\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\t\"!\n\x11ReadConfigRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\":\n\x12ReadConfigResponse\x12$\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x14.rungway.v1.MapValue2\xd4\x03\n\x0bViewService\x12\x42\n\x07GetView\x12\x1a.rungway.v1.GetViewRequest\x1a\x1b.rungway.v1.GetViewResponse\x12J\n\tWatchView\x12\x1c.rungway.v1.WatchViewRequest\x1a\x1d.rungway.v1.WatchViewResponse0\x01\x12H\n\tGetCurves\x12\x1c.rungway.v1.GetCurvesRequest\x1a\x1d.rungway.v1.GetCurvesResponse\x12T\n\rGetImportance\x12 .rungway.v1.GetImportanceRequest\x1a!.rungway.v1.GetImportanceResponse\x12H\n\tGetCaller\x12\x1c.rungway.v1.GetCallerRequest\x1a\x1d.rungway.v1.GetCallerResponse\x12K\n\nReadConfig\x12\x1d.rungway.v1.ReadConfigRequest\x1a\x1e.rungway.v1.ReadConfigResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,31 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIEW']._serialized_start=346
   _globals['_VIEW']._serialized_end=649
   _globals['_TRIALCOLUMNS']._serialized_start=652
-  _globals['_TRIALCOLUMNS']._serialized_end=980
-  _globals['_PARAMETERCOLUMN']._serialized_start=982
-  _globals['_PARAMETERCOLUMN']._serialized_end=1093
-  _globals['_RUNGRESULTS']._serialized_start=1095
-  _globals['_RUNGRESULTS']._serialized_end=1170
-  _globals['_GETCURVESREQUEST']._serialized_start=1172
-  _globals['_GETCURVESREQUEST']._serialized_end=1276
-  _globals['_GETCURVESRESPONSE']._serialized_start=1278
-  _globals['_GETCURVESRESPONSE']._serialized_end=1367
-  _globals['_CURVE']._serialized_start=1369
-  _globals['_CURVE']._serialized_end=1423
-  _globals['_GETIMPORTANCEREQUEST']._serialized_start=1425
-  _globals['_GETIMPORTANCEREQUEST']._serialized_end=1501
-  _globals['_GETIMPORTANCERESPONSE']._serialized_start=1503
-  _globals['_GETIMPORTANCERESPONSE']._serialized_end=1605
-  _globals['_IMPORTANCE']._serialized_start=1607
-  _globals['_IMPORTANCE']._serialized_end=1670
-  _globals['_GETCALLERREQUEST']._serialized_start=1672
-  _globals['_GETCALLERREQUEST']._serialized_end=1690
-  _globals['_GETCALLERRESPONSE']._serialized_start=1692
-  _globals['_GETCALLERRESPONSE']._serialized_end=1802
-  _globals['_READCONFIGREQUEST']._serialized_start=1804
-  _globals['_READCONFIGREQUEST']._serialized_end=1837
-  _globals['_READCONFIGRESPONSE']._serialized_start=1839
-  _globals['_READCONFIGRESPONSE']._serialized_end=1897
-  _globals['_VIEWSERVICE']._serialized_start=1900
-  _globals['_VIEWSERVICE']._serialized_end=2368
+  _globals['_TRIALCOLUMNS']._serialized_end=1048
+  _globals['_OBJECTIVECOLUMN']._serialized_start=1050
+  _globals['_OBJECTIVECOLUMN']._serialized_end=1097
+  _globals['_PARAMETERCOLUMN']._serialized_start=1099
+  _globals['_PARAMETERCOLUMN']._serialized_end=1210
+  _globals['_RUNGRESULTS']._serialized_start=1212
+  _globals['_RUNGRESULTS']._serialized_end=1287
+  _globals['_GETCURVESREQUEST']._serialized_start=1289
+  _globals['_GETCURVESREQUEST']._serialized_end=1393
+  _globals['_GETCURVESRESPONSE']._serialized_start=1395
+  _globals['_GETCURVESRESPONSE']._serialized_end=1484
+  _globals['_CURVE']._serialized_start=1486
+  _globals['_CURVE']._serialized_end=1540
+  _globals['_GETIMPORTANCEREQUEST']._serialized_start=1542
+  _globals['_GETIMPORTANCEREQUEST']._serialized_end=1618
+  _globals['_GETIMPORTANCERESPONSE']._serialized_start=1620
+  _globals['_GETIMPORTANCERESPONSE']._serialized_end=1722
+  _globals['_IMPORTANCE']._serialized_start=1724
+  _globals['_IMPORTANCE']._serialized_end=1787
+  _globals['_GETCALLERREQUEST']._serialized_start=1789
+  _globals['_GETCALLERREQUEST']._serialized_end=1807
+  _globals['_GETCALLERRESPONSE']._serialized_start=1809
+  _globals['_GETCALLERRESPONSE']._serialized_end=1919
+  _globals['_READCONFIGREQUEST']._serialized_start=1921
+  _globals['_READCONFIGREQUEST']._serialized_end=1954
+  _globals['_READCONFIGRESPONSE']._serialized_start=1956
+  _globals['_READCONFIGRESPONSE']._serialized_end=2014
+  _globals['_VIEWSERVICE']._serialized_start=2017
+  _globals['_VIEWSERVICE']._serialized_end=2485
 # @@protoc_insertion_point(module_scope)

@@ -217,6 +217,8 @@ class TrialColumns(_message.Message):
     LEASE_DEADLINE_MS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    VIOLATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trial(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of the trials."""
@@ -281,6 +283,18 @@ class TrialColumns(_message.Message):
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterColumn]:
         """The configurations, a column for each hyperparameter."""
 
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectiveColumn]:
+        """What the last results rank by, a column for each objective in the order of the configuration. Empty in a search that
+        ranks by its metric alone.
+        """
+
+    @_builtins.property
+    def violation(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """By how much the last results violate the constraints, in parts of their bounds; NaN where a result lacks what it
+        ranks by, or there is none. Empty in a search that ranks by its metric alone.
+        """
+
     def __init__(
         self,
         *,
@@ -300,14 +314,44 @@ class TrialColumns(_message.Message):
         lease_deadline_ms: _abc.Iterable[_builtins.int] | None = ...,
         workers: _abc.Iterable[_builtins.str] | None = ...,
         parameters: _abc.Iterable[Global___ParameterColumn] | None = ...,
+        objectives: _abc.Iterable[Global___ObjectiveColumn] | None = ...,
+        violation: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "create_ms", b"create_ms", "lease_deadline_ms", b"lease_deadline_ms", "length", b"length", "metric", b"metric", "outcome", b"outcome", "parameters", b"parameters", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_length", b"best_length", "best_metric", b"best_metric", "bracket", b"bracket", "create_ms", b"create_ms", "lease_deadline_ms", b"lease_deadline_ms", "length", b"length", "metric", b"metric", "objectives", b"objectives", "outcome", b"outcome", "parameters", b"parameters", "parent", b"parent", "restarts", b"restarts", "rung", b"rung", "state", b"state", "trial", b"trial", "violation", b"violation", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrialColumns: _TypeAlias = TrialColumns  # noqa: Y015
+
+@_typing.final
+class ObjectiveColumn(_message.Message):
+    """The values of one objective."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its metric."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """NaN where it was not told, or does not count yet."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectiveColumn: _TypeAlias = ObjectiveColumn  # noqa: Y015
 
 @_typing.final
 class ParameterColumn(_message.Message):

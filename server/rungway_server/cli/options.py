@@ -42,6 +42,7 @@ class Plot(StrEnum):
     PARALLEL = "parallel"
     LADDER = "ladder"
     WORKERS = "workers"
+    FRONT = "front"
 
 
 class MirrorTarget(StrEnum):

@@ -66,19 +66,23 @@ def plot(
         Plot,
         typer.Argument(
             help="best: the best so far over time; curves: all learning curves; importance: of each hyperparameter; "
-            "parallel: trials through their hyperparameters; ladder: results by rung; workers: who trained what, when."
+            "parallel: trials through their hyperparameters; ladder: results by rung; workers: who trained what, when; "
+            "front: trials by two objectives."
         ),
     ] = Plot.CURVES,
     *,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The file: .png, .svg, .pdf, or .html (one page).")
     ],
+    axis: Annotated[
+        list[str] | None, typer.Option(help="An objective for an axis of front, given twice. Default: the first two.")
+    ] = None,
     target: TargetOption = DEFAULT_TARGET,
 ) -> None:
     """Draw a picture of a search."""
     from rungway_server.cli.plot import plot
 
-    plot(experiment, kind, out, target)
+    plot(experiment, kind, out, axis or (), target)
 
 
 def checkpoints(

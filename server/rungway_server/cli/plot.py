@@ -1,5 +1,6 @@
 """`rungway plot`: a picture of a search, as the SDK draws it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rungway._data.picture import FORMATS
@@ -9,12 +10,12 @@ from rungway_server.cli.options import Plot
 from rungway_server.cli.output import console
 
 
-def plot(experiment: str, kind: Plot, out: Path, target: str) -> None:
+def plot(experiment: str, kind: Plot, out: Path, axes: Sequence[str], target: str) -> None:
     """Draw a picture and write it to a file."""
     check_matplotlib(out, extra="plot")
     check_picture(out, FORMATS)
     with service(target, experiment) as client:
-        picture = client.plot(kind.value)
+        picture = client.plot(kind.value, axes=axes)
     with writing(out):
         picture.save(out)
     console().print(f"Written: {out}", soft_wrap=True)

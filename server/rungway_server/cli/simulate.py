@@ -129,6 +129,9 @@ def _order(file: Path, source: "Source", fleet: "Fleet", *, animated: bool) -> "
             raise fail(Exit.USAGE, str(error)) from None
     if animated and order.plan.rule is PromotionRule.POPULATION:
         raise fail(Exit.USAGE, "--animate draws promotion rules side by side, and a population has none to choose from")
+    if animated and order.plan.objectives:
+        problem = "the synchronous one ranks by one metric, not by several or with constraints on outcomes"
+        raise fail(Exit.USAGE, f"--animate draws promotion rules side by side, and {problem}")
     return order
 
 
@@ -141,7 +144,7 @@ def _run(order: "Order", targets: list[float], output: Output, csv: Path | None,
 
     with _failing():
         [run] = run_orders([order])
-    summary = summarise(run, order.curves, targets)
+    summary = summarise(run, order.curves, targets, order.config.searcher)
     if csv:
         with writing(csv):
             report.write_csv(run.steps, csv)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rungway import Experiment, Objectives, Trial, TrialState
+from rungway._data.objectives import objectives_of
 from rungway._data.search_data import TrialData
 from rungway._data.tables import trials_table
 from rungway_server.cli.connection import service
@@ -16,6 +17,7 @@ from rungway_server.cli.ending import is_fruitless, warnings_of
 from rungway_server.cli.options import Exit, Output, Rank, TableOutput, TrialOrder
 from rungway_server.cli.output import console, count, fail, number, print_json, settings, table, text, unit_name
 from rungway_server.cli.tables import print_csv, read_search
+from rungway_server.domain.engine import MOST_BEST
 
 _STATES = tuple(state for state in TrialState if state is not TrialState.UNKNOWN)
 
@@ -65,12 +67,18 @@ def trials(experiment_id: str, page: Page, target: str, output: TableOutput) -> 
         return
     most = page.most or _MOST
     end = page.first + most
+    ranks: _Ranks | None = None
     with service(target, experiment_id) as client:
         if page.selects:
             smaller = client.get_experiment().config.get("searcher", {}).get("smaller_is_better", True)
             listed = _selected(client.list_trials(), _best_metric, page, smaller)[page.first : end + 1]
         else:
             listed = client.list_trials(most + 1, after=page.first)
+        if output is TableOutput.TABLE and any(trial.objectives for trial in listed):
+            searcher = client.get_experiment().config.get("searcher", {})
+            best = [(each.trial, each.objectives) for each in client.best(MOST_BEST) if each.objectives]
+            first = frozenset(trial for trial, own in best if own.front == 0 and own.violation == 0)
+            ranks = _Ranks(searcher, first)
     found = listed[:most]
     more = end if len(listed) > most else None
     if output is TableOutput.JSON:
@@ -80,7 +88,7 @@ def trials(experiment_id: str, page: Page, target: str, output: TableOutput) -> 
     if not found:
         out.print("no trials here")
         return
-    _print_trials(out, found, page.hparams)
+    _print_trials(out, found, page.hparams, ranks)
     if more is not None:
         out.print(f"more: rungway trials {experiment_id}{_options(page)} --from {more} -n {most}", style="dim")
 
@@ -139,8 +147,16 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial], by
     out.print("", grid, sep="\n")
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranks:
+    """What results rank by, and who is on the first front."""
+
+    searcher: Mapping[str, Any]
+    first: frozenset[int]
+
+
 def _print_fronts(out: Console, found: Sequence[Trial], searcher: Mapping[str, Any]) -> None:
-    names = [str(each["name"]) for each in searcher.get("metrics") or ({"name": searcher.get("metric")},)]
+    names = [each.name for each in objectives_of(searcher)]
     constrained = bool(searcher.get("outcome_constraints"))
     grid = table(
         ">Trial",
@@ -161,24 +177,39 @@ def _print_fronts(out: Console, found: Sequence[Trial], searcher: Mapping[str, A
     out.print("", grid, sep="\n")
 
 
-def _print_trials(out: Console, found: Sequence[Trial], hparams: bool) -> None:
+def _print_trials(out: Console, found: Sequence[Trial], hparams: bool, ranks: _Ranks | None) -> None:
     bracketed, restarted = any(trial.bracket for trial in found), any(trial.restarts for trial in found)
     cloned = any(trial.parent is not None for trial in found)
     # Empty columns give their space to others.
     optional = (*[">Bracket"] * bracketed, *[">Clone of"] * cloned, *[">Restarts"] * restarted)
-    about = ("Configuration",) if hparams else (">Last", *optional, "Worker or message")
-    grid = table(">Trial", "State", ">Length", ">Best", *about)
+    about = ("Configuration",) if hparams else (*[">Last"] * (ranks is None), *optional, "Worker or message")
+    grid = table(">Trial", "State", ">Length", *(_rank_heads(ranks) if ranks else (">Best",)), *about)
     grid.columns[1].min_width = len(TrialState.COMPLETED)  # the longest word there
     for trial in found:
         state = f"{trial.state}: {trial.outcome}" if trial.outcome else str(trial.state)
-        row = (str(trial.trial), state, count(trial.length), number(trial.best_metric))
+        row = (str(trial.trial), state, count(trial.length), *_rank_cells(trial, ranks))
         if hparams:
             grid.add_row(*row, text(settings(trial.hparams)))
         else:
             parent = "" if trial.parent is None else str(trial.parent)
             more = (*[str(trial.bracket)] * bracketed, *[parent] * cloned, *[count(trial.restarts)] * restarted)
-            grid.add_row(*row, number(trial.metric), *more, _who(trial))
+            grid.add_row(*row, *[number(trial.metric)] * (ranks is None), *more, _who(trial))
     out.print(grid)
+
+
+def _rank_heads(ranks: _Ranks) -> list[str]:
+    names = [f">{each.name}" for each in objectives_of(ranks.searcher)]
+    return [*names, *[">Violation"] * bool(ranks.searcher.get("outcome_constraints")), ">Front"]
+
+
+def _rank_cells(trial: Trial, ranks: _Ranks | None) -> list[str]:
+    """The best metric; where several rank, the last value of each, and whether it is on the front."""
+    if ranks is None:
+        return [number(trial.best_metric)]
+    own = trial.objectives
+    values = [number(own.values.get(each.name) if own else None) for each in objectives_of(ranks.searcher)]
+    beyond = [number(own.violation if own else None)] * bool(ranks.searcher.get("outcome_constraints"))
+    return [*values, *beyond, "first" if trial.trial in ranks.first else ""]
 
 
 def _who(trial: Trial) -> Text:

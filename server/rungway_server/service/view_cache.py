@@ -18,6 +18,7 @@ from typing import NamedTuple
 from rungway_server.domain.documents.paths import spelled
 from rungway_server.domain.engine import EventView, Progress
 from rungway_server.domain.errors import UnknownExperiment
+from rungway_server.domain.search.vectors import objectives_of
 from rungway_server.domain.space.space import Categorical, Const, Log, LogInt, LogNormal, LogUniform, Ordinal, Space
 from rungway_server.service.experiments import ExperimentView
 from rungway_server.service.port import Definition, ExperimentRef
@@ -92,8 +93,11 @@ class ViewCache:
         parameters = _parameters(config.space)
         most = min(_MOST_PARAMETERS, max(_MOST_VALUES // shown, 1))
         self._parameters_left_out = max(len(parameters) - most, 0)
-        self.columns = Columns(parameters[:most], smaller_is_better=config.searcher.smaller_is_better)
-        self._part = max(_PART_VALUES // (14 + len(parameters[:most])), _LEAST_PART)
+        objectives = [each.name for each in objectives_of(config.searcher)]
+        self.columns = Columns(
+            parameters[:most], smaller_is_better=config.searcher.smaller_is_better, objectives=objectives
+        )
+        self._part = max(_PART_VALUES // (14 + len(parameters[:most]) + len(objectives)), _LEAST_PART)
         self.version = 0
         self._last: Changes | None = None
         self._defined = 0

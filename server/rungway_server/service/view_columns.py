@@ -65,6 +65,9 @@ class Table:
     columns: Mapping[str, Array]
     workers: Sequence[str]
     parameters: Sequence[Values]
+    objectives: Sequence[tuple[str, Array]] = ()
+    """The values of each objective by its name, in a search with several or with constraints."""
+    violation: Array | None = None
 
     def __len__(self) -> int:
         return len(self.columns["trial"])
@@ -105,9 +108,13 @@ class Columns:
     A row is stamped with the version in which it changed last. Results are only added.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], *, smaller_is_better: bool) -> None:
-        self._parameters, self._smaller = parameters, smaller_is_better
+    def __init__(
+        self, parameters: Sequence[Parameter], *, smaller_is_better: bool, objectives: Sequence[str] = ()
+    ) -> None:
+        """`objectives`: the names of what results rank by, where that is not their metric alone."""
+        self._parameters, self._smaller, self._objectives = parameters, smaller_is_better, objectives
         kinds = {_at(i): np.float64 if each.choices is None else np.int32 for i, each in enumerate(parameters)}
+        kinds |= dict.fromkeys(map(_ranking, objectives), np.float64) | ({_VIOLATION: np.float64} if objectives else {})
         self._rows = Growing({**_FIELDS, **kinds, "stamp": np.int64, "results": np.int16})
         self._results = Growing({**_RESULT_FIELDS, "row": np.int64})
         self._row_of: dict[int, int] = {}
@@ -138,7 +145,7 @@ class Columns:
         at = np.array([self._row_of.setdefault(row.trial, len(self._row_of)) for row in rows])
         self._rows.grow(len(self._row_of) - before)
         changed = at >= before
-        for name, values in (*self._fields(rows), *self._values(rows)):
+        for name, values in (*self._fields(rows), *self._values(rows), *self._ranks(rows)):
             column = self._rows[name]
             found = values.astype(column.dtype)
             bits = f"i{found.itemsize}"  # so that NaN equals NaN
@@ -167,6 +174,14 @@ class Columns:
         for i, (parameter, values) in enumerate(zip(self._parameters, by_parameter, strict=False)):
             missing = np.nan if parameter.choices is None else -1
             yield _at(i), np.array([missing if value is None else value for value in values], np.float64)
+
+    def _ranks(self, rows: Sequence[Row]) -> Iterable[tuple[str, Array]]:
+        if not self._objectives:
+            return
+        found = [row.objectives for row in rows]
+        for name in self._objectives:
+            yield _ranking(name), np.array([each.values.get(name, np.nan) if each else np.nan for each in found])
+        yield _VIOLATION, np.array([each.violation if each else np.nan for each in found])
 
     def _add_results(self, rows: Sequence[Row], at: Array) -> None:
         known = self._rows["results"]
@@ -212,7 +227,9 @@ class Columns:
         names = [*self._workers]
         places, columns["worker"] = _occurring(columns["worker"])
         values = [self._occurring_values(i, at) for i in range(len(self._parameters))]
-        return Table(columns, [names[place] for place in places], values)
+        ranking = [(name, self._rows[_ranking(name)][at]) for name in self._objectives]
+        violation = self._rows[_VIOLATION][at] if ranking else None
+        return Table(columns, [names[place] for place in places], values, ranking, violation)
 
     def _occurring_values(self, i: int, at: Array) -> Values:
         parameter, found = self._parameters[i], self._rows[_at(i)][at]
@@ -242,6 +259,14 @@ class Columns:
 def _at(parameter: int) -> str:
     """The name of the column of a parameter."""
     return f"parameter {parameter}"
+
+
+_VIOLATION = "violation"
+
+
+def _ranking(objective: str) -> str:
+    """The name of the column of an objective."""
+    return f"objective {objective}"
 
 
 def _keys(keys: Iterable[bytes]) -> Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rungway_server.domain.engine import EventView, Outcome, Progress, TrialState
+from rungway_server.domain.engine import EventView, Objectives, Outcome, Progress, TrialState
 from rungway_server.service.port import Definition, ExperimentRef, ExperimentStore, Piece
 
 
@@ -21,7 +21,8 @@ class RungResult(NamedTuple):
 
 class Row(NamedTuple):
     """What a view shows of a trial. Metrics are sort keys, b"" where there is none. `values` are those of its
-    parameters in the order of the space: a number, or the place of a choice; None where the trial does not have it."""
+    parameters in the order of the space: a number, or the place of a choice; None where the trial does not have it.
+    `objectives` is what its last result ranks by, where that is not its metric alone."""
 
     trial: int
     state: TrialState
@@ -38,6 +39,7 @@ class Row(NamedTuple):
     parent: int
     results: Sequence[RungResult]
     values: Sequence[float | None]
+    objectives: Objectives | None = None
 
 
 class Seen(NamedTuple):

@@ -1,7 +1,7 @@
 """What training would have given: learning curves by trial and length, and the seconds they take."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 SECONDS_PER_UNIT = 1.0
 """What a unit of length takes where nothing else is known."""
@@ -49,6 +49,19 @@ class Curves(Protocol):
 
     def finals(self) -> Sequence[float]:
         """The results at `max_length` of everything that a search could have drawn."""
+        ...
+
+
+@runtime_checkable
+class Several(Curves, Protocol):
+    """Curves of several metrics: of the first, and of those that a search ranks by beside it."""
+
+    def further(self, trial: int, length: int) -> Mapping[str, float]:
+        """The further metrics of a trial at a length, by name. They may be NaN."""
+        ...
+
+    def final_further(self) -> Sequence[Mapping[str, float]]:
+        """Those at `max_length` of everything that a search could have drawn, in the order of `finals`."""
         ...
 
 

@@ -16,6 +16,7 @@ from rungway_server.domain.engine import (
     AskStatus,
     Assignment,
     Decision,
+    Further,
     Lease,
     Outcome,
     Reason,
@@ -26,7 +27,7 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.experiment import ExperimentConfig
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.port import ExperimentRef, Store
-from rungway_server.simulation.curves import Checkpoint, Curves
+from rungway_server.simulation.curves import Checkpoint, Curves, Several
 from rungway_server.simulation.fleet import DropForm, Fate, Fleet, Luck
 from rungway_server.simulation.leases import Leases
 from rungway_server.simulation.records import Job, Run, Step
@@ -72,6 +73,7 @@ class _Simulation:
     def __init__(self, store: Store, base_ms: int, plan: Plan, curves: Curves, fleet: Fleet, keep_steps: bool) -> None:
         self._store, self._base_ms = store, base_ms
         self._curves, self._fleet = curves, fleet
+        self._several = curves if plan.objectives and isinstance(curves, Several) else None
         self._luck = Luck(fleet, curves.unit_seconds)
         self._rungs = [{rung.length: k for k, rung in enumerate(bracket.rungs)} for bracket in plan.brackets]
         self._keep_steps = keep_steps
@@ -119,17 +121,17 @@ class _Simulation:
     async def _tell(self, now: float, workers: list[int]) -> None:
         """Tell the results of jobs that ended normally; continue those whose reply says so."""
         jobs = [self._jobs.pop(worker) for worker in workers]
-        metrics = [self._curves.metric(job.trial, job.end) for _, job, _ in jobs]
+        reports = [self._report(job) for _, job, _ in jobs]
         results = [
-            Result(lease, (Report(job.end, metric),) if job.end > job.start else (), _CHECKPOINT, job.over)
-            for (lease, job, _), metric in zip(jobs, metrics, strict=True)
+            Result(lease, (report,) if job.end > job.start else (), _CHECKPOINT, job.over)
+            for (lease, job, _), report in zip(jobs, reports, strict=True)
         ]
         answer = await self._timed(self._store.tell(_REF, "", results, now_ms=self._ms(now)))
         self._run.cost.tells += len(results)
-        for (_, job, fate), metric, reply in zip(jobs, metrics, answer.replies, strict=True):
+        for (_, job, fate), report, reply in zip(jobs, reports, answer.replies, strict=True):
             self._run.jobs.append(job)
             self._run.finished += reply.explanation.reason is Reason.FINISHED
-            self._note(now, job, metric, reply.decision, reply)
+            self._note(now, job, report, reply.decision, reply)
             if reply.decision is Decision.CONTINUE:
                 self._leases.renewed(reply.lease, reply.deadline_ms)
                 goal = reply.next_decision_length
@@ -138,6 +140,10 @@ class _Simulation:
             else:
                 self._leases.ended(reply.lease)
                 self._idle.append(job.worker)
+
+    def _report(self, job: Job) -> Report:
+        further = self._several.further(job.trial, job.end) if self._several else {}
+        return Report(job.end, self._curves.metric(job.trial, job.end), Further(further) if further else None)
 
     async def _drop(self, now: float, worker: int) -> None:
         """Drop a job: its worker is free, and the service learns of it by a failure or an expired lease."""
@@ -209,14 +215,15 @@ class _Simulation:
         return max(self._curves.ends(trial), self._clones.get(trial, -1) + 1)
 
     def _note(
-        self, now: float, job: Job, metric: float | None, decision: str, answer: Assignment | TellReply | None
+        self, now: float, job: Job, report: Report | None, decision: str, answer: Assignment | TellReply | None
     ) -> None:
         if self._keep_steps:
             rung = self._rungs[job.bracket].get(job.goal, -1)
             reason = answer.explanation.reason.value if answer else "silent"
             end = job.goal if decision == "assigned" else job.end
-            step = Step(now, job.worker, job.trial, job.start, end, metric, decision, reason, job.bracket, rung)
-            self._run.steps.append(step)
+            told = (report.metric if report else None, decision, reason, job.bracket, rung)
+            metrics = report.further.metrics if report and report.further else {}
+            self._run.steps.append(Step(now, job.worker, job.trial, job.start, end, *told, metrics))
 
     def _ms(self, now: float) -> int:
         return self._base_ms + round(now * 1000)

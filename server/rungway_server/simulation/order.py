@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rungway_server.domain.errors import InvalidInput
 from rungway_server.domain.experiment import ExperimentConfig
+from rungway_server.domain.search.config import SearcherConfig
 from rungway_server.domain.search.plan import Plan
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.simulation.curves import BadCurves, Curves, check_fit
@@ -58,9 +58,6 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
     """
     planned = plan_search(document)
     searcher = planned.config.searcher
-    if planned.plan.objectives:
-        field = "searcher.metrics" if searcher.objectives else "searcher.outcome_constraints"
-        raise InvalidInput.one(field, "recorded curves have one metric alone: such a search is not simulated")
     curves, notes = _find_curves(source, planned, fleet.seed)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
     notes += _idle_notes(planned.plan, fleet)
@@ -88,6 +85,10 @@ def _find_curves(source: Source, planned: Planned, seed: int) -> tuple[Curves, l
     if source.synthetic is None:
         return _recorded(source, planned, seed)
     _check_dealt(planned)
+    if further := _further(planned.config.searcher):
+        raise BadCurves(
+            f"made-up curves have one metric, and not {further[0]!r}: use --curves with a table that has it"
+        )
     if source.rows is RowRule.NEAREST:
         raise BadCurves("--rows nearest needs --curves: made-up curves have no hyperparameters")
     if source.synthetic not in SHAPES:
@@ -102,12 +103,36 @@ def _recorded(source: Source, planned: Planned, seed: int) -> tuple[Curves, list
     assert source.table is not None
     table = read_table(source.table, source.task)
     _check_unit(planned.plan.unit, table)
+    searcher = planned.config.searcher
+    table, further = _with_objectives(table, searcher), _further(searcher)
     rows, notes = _find_rows(source.rows, table, planned, seed)
     if source.task is None and len(table.tasks) > 1:
         notes.append(f"curves: task {table.task}, the first of {', '.join(table.tasks)}")
-    if table.metric != planned.config.searcher.metric:
+    if table.metric != searcher.metric:
         notes.append(f"curves: the metric is {table.metric!r}, the unit of length {table.unit!r}")
-    return TableCurves(table, seed, seconds_per_unit=source.seconds_per_unit, rows=rows), notes
+    return TableCurves(table, seed, seconds_per_unit=source.seconds_per_unit, rows=rows, further=further), notes
+
+
+def _further(searcher: SearcherConfig) -> tuple[str, ...]:
+    """The metrics beside the first that a search ranks by."""
+    names = [each.name for each in searcher.objectives] + [each.name for each in searcher.outcome_constraints]
+    return tuple(dict.fromkeys(name for name in names if name != searcher.metric))
+
+
+def _with_objectives(table: Table, searcher: SearcherConfig) -> Table:
+    """The table with the first objective as its metric, and all others as further ones. Raises BadCurves where it has
+    not all that the search ranks by."""
+    named = {table.metric: table.values, **table.further}
+    for name in _further(searcher):
+        if name not in named:
+            raise BadCurves(
+                f"{table.name} has no metric {name!r}, by which the search ranks: it has {', '.join(named)}"
+            )
+    table = replace(table, further=named)
+    if not searcher.objectives or searcher.metric not in named or searcher.metric == table.metric:
+        return table
+    smaller = searcher.smaller_is_better
+    return replace(table, values=named[searcher.metric], metric=searcher.metric, smaller_is_better=smaller)
 
 
 def _check_unit(unit: str, table: Table) -> None:

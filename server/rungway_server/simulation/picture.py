@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rungway_server.cli.output import many, number, unit_name
+from rungway_server.simulation.front import Front
 from rungway_server.simulation.look import (
     BEST,
     FAINT,
@@ -38,7 +39,10 @@ def draw(run: Run, summary: Summary, title: str, metric: str, path: Path) -> Non
     below = canvas.add_axes((0.085, 0.085, 0.885, 0.36))
     colours = rung_colours(run.plan)
     lost = any(not job.told for job in run.jobs)
-    _best(above, run, summary, metric)
+    if summary.front:
+        _volume(above, run, summary.front)
+    else:
+        _best(above, run, summary, metric)
     _workers(below, run, colours)
     for axes in (above, below):
         quiet(axes)
@@ -79,6 +83,20 @@ def _best(axes: "Axes", run: Run, summary: Summary, metric: str) -> None:
     axes.set_ylabel(metric, color=INK, fontsize=9.5)
     if values:
         axes.legend(frameon=False, fontsize=9, labelcolor="linecolor", handlelength=1.4)
+
+
+def _volume(axes: "Axes", run: Run, front: Front) -> None:
+    times, shares = [[0.0, 0.0] for _ in range(2)]
+    for point in front.hypervolume:
+        times.append(point.time)
+        shares.append(point.share)
+    name = f"hypervolume of {many(len(front.members), 'trial')} on the front: {front.share:.1%}"
+    axes.step([*times, run.end], [*shares, shares[-1]], where="post", color=BEST, linewidth=2, label=name, zorder=3)
+    axes.plot(times[2:], shares[2:], "o", color=BEST, markersize=3.5, zorder=4)
+    axes.set_ylim(0, 1.02)
+    axes.grid(axis="y", color=GRID, linewidth=0.8, zorder=0)
+    axes.set_ylabel("hypervolume (all curves: 1)", color=INK, fontsize=9.5)
+    axes.legend(frameon=False, fontsize=9, labelcolor="linecolor", handlelength=1.4, loc="lower right")
 
 
 def _steps(axes: "Axes", points: Sequence[Point], end: float, colour: str, label: str) -> None:

@@ -1,5 +1,6 @@
 """The records of a simulation: events, jobs, and its cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rungway_server.domain.search.plan import Plan
@@ -25,6 +26,8 @@ class Step:
     reason: str
     bracket: int
     rung: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Further metrics that were told, in a search that ranks by them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """The output of a simulation: tables, JSON, CSV."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from rungway_server.cli.output import count, number, plain, share, table, text, unit_name
+from rungway_server.cli.output import count, many, number, plain, share, table, text, unit_name
 from rungway_server.domain.search.plan import Plan
+from rungway_server.simulation.front import Front
 from rungway_server.simulation.records import Cost, Run, Step
 from rungway_server.simulation.summary import Point, Summary
 
@@ -19,15 +20,19 @@ MOST_POINTS = 12
 """How many of the last improvements are printed."""
 
 
-def write_csv(steps: Iterable[Step], path: Path) -> None:
-    """One line per event, by time: see `Step`; times in simulated seconds. Raises OSError."""
+def write_csv(steps: Sequence[Step], path: Path) -> None:
+    """One line per event, by time: see `Step`; times in simulated seconds. Further metrics by which the search ranks
+    have a column each, `metrics.NAME`. Raises OSError."""
+    names = list(dict.fromkeys(name for step in steps for name in step.metrics))
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(COLUMNS)
+        lines.writerow((*COLUMNS, *(f"metrics.{name}" for name in names)))
         for step in steps:
             metric = "" if step.metric is None else repr(step.metric)
             job = (step.trial, step.start, step.end, metric)
-            lines.writerow((f"{step.time:.6f}", step.worker, *job, step.decision, step.reason, step.bracket, step.rung))
+            told = [repr(step.metrics[name]) if name in step.metrics else "" for name in names]
+            decision = (step.decision, step.reason, step.bracket, step.rung)
+            lines.writerow((f"{step.time:.6f}", step.worker, *job, *decision, *told))
 
 
 def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
@@ -37,6 +42,8 @@ def print_report(out: Console, run: Run, summary: Summary, title: str) -> None:
         out.print("", f"Its first tries all failed, the last by: {text(summary.failing)}", _BRAKE, sep="\n")
     out.print("", _lengths(run.plan, summary), sep="\n")
     out.print("", _best(summary, unit_name(run.plan.unit)), sep="\n")
+    if summary.front:
+        out.print("", *_front(summary.front), sep="\n", soft_wrap=True)
     if summary.targets:
         out.print("", _targets(summary), sep="\n")
     out.print("", speed(run.cost), sep="\n", soft_wrap=True)
@@ -123,6 +130,26 @@ def _best(summary: Summary, unit: str) -> Table:
         grid.add_section()
         grid.add_row(time_text(last.time), "", str(last.trial), count(last.length), number(last.metric))
     return grid
+
+
+def _front(front: Front) -> tuple[Table | str, ...]:
+    """The hypervolume over time, and the front at the end."""
+    grid = table(">Time", ">Hypervolume", ">Of all curves", ">Trial", ">On the front")
+    for point in front.hypervolume[-MOST_POINTS:]:
+        grid.add_row(
+            time_text(point.time), number(point.hypervolume), f"{point.share:.1%}", str(point.trial), count(point.size)
+        )  # fmt: skip
+    members = table(">On the front", *(f">{name}" for name in front.reference))
+    for member in front.members[:MOST_POINTS]:
+        members.add_row(str(member.trial), *(number(value) for value in member.values.values()))
+    if len(front.members) > MOST_POINTS:
+        members.caption = f"and {many(len(front.members) - MOST_POINTS, 'further trial')}"
+    reference, ideal = (
+        ", ".join(f"{text(name)} {number(value)}" for name, value in end.items())
+        for end in (front.reference, front.ideal)
+    )
+    between = f"The hypervolume is that of trials trained to the end, from the reference point ({reference})"
+    return grid, f"{between} to the best of all curves ({ideal}).", "", members
 
 
 def _at(points: Sequence[Point], time: float) -> Point | None:

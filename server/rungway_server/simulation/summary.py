@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rungway_server.domain.search.config import SearcherConfig
 from rungway_server.simulation.curves import Curves
+from rungway_server.simulation.front import Front, Told, front_of, vector_at
 from rungway_server.simulation.records import Run
 
 QUANTILES = (0.1, 0.01, 0.001)
@@ -45,7 +47,8 @@ class Summary:
 
     `busy` + `lost` + `waiting` = 1; lost went into jobs that were dropped, or not finished at the end. `full_times`
     are when trials were trained to the end, `finished` counts those that ended by themselves before. `failing`: the
-    error after which the search paused itself (see `Run`).
+    error after which the search paused itself (see `Run`). Where results rank by several objectives, `best` and the
+    targets are of the first one, by results that meet the constraints; `front` is of all.
     """
 
     end: float
@@ -63,6 +66,7 @@ class Summary:
     best_full: tuple[Point, ...]
     finished: int = 0
     failing: str | None = None
+    front: Front | None = None
 
     @property
     def full(self) -> int:
@@ -75,12 +79,22 @@ class Summary:
         return self.full_times[0] if self.full_times else None
 
 
-def summarise(run: Run, curves: Curves, targets: Sequence[float] = ()) -> Summary:
-    """The figures of a run; `targets` are metrics (QUANTILES of the curves when there are none)."""
+def summarise(
+    run: Run, curves: Curves, targets: Sequence[float] = (), searcher: SearcherConfig | None = None
+) -> Summary:
+    """The figures of a run; `targets` are metrics (QUANTILES of the curves when there are none). `searcher` says what
+    results rank by where that is not the metric alone."""
     told = sorted((job for job in run.jobs if job.told), key=lambda job: (job.ended, job.worker))
     results = [Point(job.ended, curves.metric(job.trial, job.end), job.trial, job.end) for job in told]
-    full = [point for point in results if point.length == run.plan.max_length]
-    best, best_full = (_improvements(points, curves.smaller_is_better) for points in (results, full))
+    longest, front, fit = run.plan.max_length, None, results
+    full = [point for point in results if point.length == longest]
+    if searcher and run.plan.objectives:
+        vectors = [vector_at(curves, searcher, point.trial, point.length) for point in results]
+        fit = [point for point, vector in zip(results, vectors, strict=True) if vector.violation == 0]
+        both = zip(results, vectors, strict=True)
+        front = front_of([Told(p.time, p.trial, v) for p, v in both if p.length == longest], curves, searcher)
+    best = _improvements(fit, curves.smaller_is_better)
+    best_full = _improvements([point for point in fit if point.length == longest], curves.smaller_is_better)
     reached: dict[int, int] = {}
     for point in results:
         reached[point.trial] = max(point.length, reached.get(point.trial, 0))
@@ -103,6 +117,7 @@ def summarise(run: Run, curves: Curves, targets: Sequence[float] = ()) -> Summar
         best_full=best_full,
         finished=run.finished,
         failing=run.failing,
+        front=front,
     )
 
 

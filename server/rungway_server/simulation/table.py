@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 _NEEDED = ("meta", "tasks", "val", "seconds")
-_OPTIONAL = ("n_done", "space", "configs")
+_OPTIONAL = ("n_done", "space", "configs", "further", "further_names")
+SECONDS = "seconds"
+"""The further metric that each table has: the seconds of training up to a length."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,8 @@ class Table:
     ends: "Numbers"
     columns: tuple[Column, ...]
     configs: "Numbers"
+    further: Mapping[str, "Numbers"]
+    """Values of further metrics as those of the first: by row and length - 1, NaN where they were not measured."""
 
     @property
     def title(self) -> str:
@@ -85,6 +89,7 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
     except (ValueError, IndexError) as error:
         raise BadCurves(f"{path}: seconds and n_done do not fit the shape of val: {error}") from None
     columns, configs = _hyperparameters(path, stored, len(values))
+    elapsed = np.concatenate([np.zeros((len(seconds), 1)), np.cumsum(seconds, axis=1)], axis=1)
     return Table(
         name=str(meta.get("name", path.stem)),
         task=chosen,
@@ -93,11 +98,30 @@ def _one_task(path: Path, stored: Mapping[str, Any], meta: Mapping[str, Any], ta
         unit=str(meta.get("resource_unit", "unit")),
         smaller_is_better=smaller,
         values=values,
-        elapsed=np.concatenate([np.zeros((len(seconds), 1)), np.cumsum(seconds, axis=1)], axis=1),
+        elapsed=elapsed,
         ends=ends,
         columns=columns,
         configs=configs,
+        further={SECONDS: elapsed[:, 1:], **_further(path, stored, every.shape, index, ends)},
     )
+
+
+def _further(
+    path: Path, stored: Mapping[str, Any], shape: tuple[int, ...], task: int, ends: "Numbers"
+) -> "dict[str, Numbers]":
+    """The further metrics of a task; after the end of a run its last values repeat."""
+    import numpy as np
+
+    if "further" not in stored and "further_names" not in stored:
+        return {}
+    names = [str(name) for name in stored.get("further_names", ())]
+    values = np.asarray(stored.get("further", ()), dtype=np.float64)
+    if values.shape != (len(names), *shape) or len(set(names)) < len(names):
+        raise BadCurves(
+            f"{path}: further has the shape {values.shape} and {len(names)} names, wanted a name of its own for each"
+            f" metric and {('metrics', *shape)} as in val"
+        )
+    return {name: _until_end(values[i, task], ends) for i, name in enumerate(names)}
 
 
 def _hyperparameters(path: Path, stored: Mapping[str, Any], rows: int) -> "tuple[tuple[Column, ...], Numbers]":
@@ -122,20 +146,33 @@ def _filled(values: "Numbers", seconds: "Numbers", ends: "Numbers", worst: float
     """Diverged cells get the worst value of the table; after the end of a run its last value repeats, at no cost."""
     import numpy as np
 
-    values = np.where(np.isnan(values), worst, values)
-    lengths = np.arange(values.shape[1])
-    last = ends.astype(np.int64)[:, None] - 1
-    values = np.take_along_axis(values, np.minimum(lengths[None, :], last), axis=1)
-    return values, np.where((lengths[None, :] > last) | np.isnan(seconds), 0.0, seconds)
+    over = np.arange(1, values.shape[1] + 1)[None, :] > ends[:, None]
+    values = _until_end(np.where(np.isnan(values), worst, values), ends)
+    return values, np.where(over | np.isnan(seconds), 0.0, seconds)
+
+
+def _until_end(values: "Numbers", ends: "Numbers") -> "Numbers":
+    """The values of each row up to its end, and then its last one again."""
+    import numpy as np
+
+    lengths, last = np.arange(values.shape[1])[None, :], ends.astype(np.int64)[:, None] - 1
+    return np.take_along_axis(values, np.minimum(lengths, last), axis=1)
 
 
 class TableCurves:
     """The curves of a search over a table: each trial is one of its rows."""
 
     def __init__(
-        self, table: Table, seed: int, *, seconds_per_unit: float | None = None, rows: Rows | None = None
+        self,
+        table: Table,
+        seed: int,
+        *,
+        seconds_per_unit: float | None = None,
+        rows: Rows | None = None,
+        further: Sequence[str] = (),
     ) -> None:
-        """Deal the rows by the seed, or as `rows` says. `seconds_per_unit` (seconds) replaces the recorded times."""
+        """Deal the rows by the seed, or as `rows` says. `seconds_per_unit` (seconds) replaces the recorded times;
+        `further` are the names of further metrics that the search ranks by."""
         self.max_length = table.values.shape[1]
         self.name, self.smaller_is_better = table.title, table.smaller_is_better
         self._values: list[list[float]] = table.values.tolist()
@@ -145,6 +182,7 @@ class TableCurves:
         if not self.unit_seconds > 0:
             raise BadCurves(f"{self.name} has no seconds: give --seconds-per-unit")
         self._row = rows or Dealt(len(table.values), seed)
+        self._further: dict[str, list[list[float]]] = {name: table.further[name].tolist() for name in further}
 
     def metric(self, trial: int, length: int) -> float:
         """See `Curves`."""
@@ -169,3 +207,12 @@ class TableCurves:
     def finals(self) -> Sequence[float]:
         """See `Curves`."""
         return [row[-1] for row in self._values]
+
+    def further(self, trial: int, length: int) -> Mapping[str, float]:
+        """See `Several`."""
+        row = self._row[trial]
+        return {name: values[row][length - 1] for name, values in self._further.items()}
+
+    def final_further(self) -> Sequence[Mapping[str, float]]:
+        """See `Several`."""
+        return [{name: values[row][-1] for name, values in self._further.items()} for row in range(len(self._values))]

@@ -57,6 +57,10 @@ def _write_trials(table: Table, message: views.TrialColumns) -> None:
     message.workers.extend(table.workers)
     for values in table.parameters:
         _write_values(values, message.parameters.add())
+    for name, told in table.objectives:
+        message.objectives.add(name=name, values=told.tolist())
+    if table.violation is not None:
+        message.violation.extend(table.violation.tolist())
 
 
 def _write(columns: Mapping[str, Array], message: views.TrialColumns | views.RungResults) -> None:

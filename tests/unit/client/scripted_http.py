@@ -88,7 +88,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         method = METHODS[self.path]
-        body = self.rfile.read(int(self.headers["content-length"]))
+        size = int(self.headers["content-length"])
+        if len(body := self.rfile.read(size)) < size:  # the client has left in the middle: this is no request
+            self.close_connection = True
+            return
         read = GetMessageClass(method.input_type).FromString
         if method.server_streaming:
             assert self.headers["content-type"] == "application/connect+proto"

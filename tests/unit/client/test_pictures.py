@@ -15,9 +15,11 @@ from matplotlib.text import Text
 
 from rungway import FailedPrecondition, InvalidArgument, Picture
 from rungway._data import picture
+from rungway._data.objectives import standings
 from rungway._data.picture import KINDS, check_kind, draw
 from rungway._data.pictures.look import span_of
 from rungway._data.search_data import EventData, SearchData, Span, TrialData
+from rungway._data.tables import trials_table
 from rungway.v1.view_service_pb2 import GetImportanceResponse, Importance
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -234,6 +236,88 @@ def test_workers() -> None:
     assert any("2 workers, 4 assignments, busy 58% of the time" in each for each in texts(shown))
 
 
+def several(trials: Sequence[TrialData], *names: str, constraints: Sequence[str] = ()) -> SearchData:
+    """A search with these objectives, of which larger is better where the name says so; the first is the metric."""
+    data = search(trials, metric=names[0])
+    metrics = [{"name": name, "goal": "maximize" if name == "gain" else "minimize"} for name in names]
+    searcher = {**data.config["searcher"], "metrics": metrics, "outcome_constraints": [*constraints]}
+    data.config = {**data.config, "searcher": searcher}
+    return data
+
+
+def told(number: int, loss: float, *, length: int = 9, **further: float) -> TrialData:
+    return trial(number, [loss] * length, told=further)
+
+
+TWO = several(
+    [
+        told(0, 0.1, gain=1.0, heat=0.0),
+        told(1, 0.2, gain=2.0, heat=0.0),
+        told(2, 0.2, gain=1.5, heat=0.0),  # dominated by the one before
+        told(3, 0.0, gain=9.0, heat=3.0),  # too hot
+        told(4, 0.05, gain=5.0, heat=0.0, length=3),  # not at the top
+        told(5, 0.3, heat=0.0),  # without a gain
+        told(6, 0.1, gain=1.0, heat=0.0),  # as good as the first
+        told(7, 0.01, gain=math.nan, heat=0.0),
+        told(8, 0.01, gain=7.0),  # without what is constrained
+        trial(9, [0.01] * 9, state="invalid", told={"gain": 9.0, "heat": 0.0}),
+        trial(10, [0.01] * 9, state="failed", told={"gain": 9.0, "heat": 0.0}),
+    ],
+    "loss",
+    "gain",
+    constraints=["heat <= 2.0"],
+)
+
+
+def test_who_is_on_the_front() -> None:
+    found = standings(TWO)
+    assert found is not None
+    assert [number for number, each in found.items() if each.on_front] == [0, 1, 6]
+    assert [found[number].violation for number in (0, 3, 8)] == [0.0, 0.5, None]
+    assert found[5].values == {"loss": 0.3}
+    columns = {column.name: column.values for column in trials_table(TWO)}
+    assert columns["on_front"] == [number in (0, 1, 6) for number in range(11)]
+    assert columns["violation"][3] == 0.5
+    early = several([told(0, 0.5, gain=1.0, length=1), told(1, 0.5, gain=1.0, length=3)], "loss", "gain")
+    assert [each.on_front for each in (standings(early) or {}).values()] == [False, True]
+    assert standings(SEARCHES["few"]) is None
+    assert "on_front" not in {column.name for column in trials_table(SEARCHES["few"])}
+    reversed_bound = several([told(0, 0.5, gain=1.0)], "loss", "gain", constraints=["gain >= 4.0"])
+    assert [each.violation for each in (standings(reversed_bound) or {}).values()] == [0.75]
+
+
+def test_the_front() -> None:
+    shown = draw("front", TWO, None)
+    axes: Any = shown.figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("loss (smaller is better)", "gain (larger is better)")
+    dots = {each.get_label(): each.get_offsets().tolist() for each in axes.collections}
+    assert dots["on the front: 3"] == [[0.1, 1.0], [0.1, 1.0], [0.2, 2.0]]
+    assert dots["violates a constraint: 1"] == [[0.0, 9.0]]
+    (others,) = (places for label, places in dots.items() if label.startswith("dominated, or not trained to the end"))
+    assert [0.05, 5.0] in others
+    (line,) = axes.get_lines()
+    assert line.get_drawstyle() == "steps-post"
+    assert "8 trials" in texts(shown)
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    swapped: Any = draw("front", TWO, None, ["gain", "loss"]).figure.axes[0]
+    assert swapped.get_xlabel() == "gain (larger is better)"
+    assert swapped.get_lines()[0].get_drawstyle() == "steps-pre"
+
+
+def test_axes_of_the_front() -> None:
+    three = several([told(0, 0.1, gain=1.0, size=3.0), told(1, 0.2, gain=1.0, size=2.0)], "loss", "gain", "size")
+    axes: Any = draw("front", three, None, ["size", "loss"]).figure.axes[0]
+    assert axes.get_xlabel() == "size (smaller is better)"
+    assert axes.get_lines() == []  # of three objectives the front is no line
+    for wrong in (["loss"], ["loss", "loss"], ["loss", "heat"]):
+        with pytest.raises(InvalidArgument, match=r"axes: got 'loss'.*wanted two of 'loss', 'gain', 'size'"):
+            draw("front", three, None, wrong)
+    with pytest.raises(InvalidArgument, match="axes: got axes for the picture curves"):
+        check_kind("curves", ["loss", "gain"])
+    assert "the search has one objective" in texts(draw("front", SEARCHES["few"], None))
+    assert "no result with all objectives yet" in texts(draw("front", several([UNDER_WAY], "loss", "gain"), None))
+
+
 def test_files(tmp_path: Path) -> None:
     shown = draw("best", SEARCHES["odd names"], None)
     for name in ("p.png", "p.svg", "p.html", "P.PDF"):
@@ -277,4 +361,4 @@ def test_the_settings_of_the_caller_stay() -> None:
         draw("best", SEARCHES["few"], None)._repr_png_()
         assert (mpl.rcParams["text.parse_math"], mpl.rcParams["svg.fonttype"]) == (True, "path")
     assert repr(draw("best", SEARCHES["few"], None)) == "Picture(best: 'digits: best loss so far')"
-    assert picture.KINDS == ("best", "curves", "importance", "parallel", "ladder", "workers")
+    assert picture.KINDS == ("best", "curves", "importance", "parallel", "ladder", "workers", "front")

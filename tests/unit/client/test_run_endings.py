@@ -81,6 +81,96 @@ def test_a_decision_of_a_resumed_trial_takes_its_last_result(
     assert server.requests("Fail") == []
 
 
+def test_a_decision_without_a_report_takes_the_further_metrics_of_the_last(
+    server: ScriptedServer, client: Client, ladder: Ladder
+) -> None:
+    """Of this lease or, with the curve of the trial, of an earlier one. What it cost is told once."""
+    server.on("Ask", assigned(assignment(0)), DONE)
+    with client.trial() as trial:
+        trial.report(2, 0.5, metrics={"latency": 12.5}, cost=3.0)
+        assert list(trial.lengths()) == [3, *range(4, 10)]
+    resumed(server, 0.7)
+    read = trial_pb2.Trial(trial=0, length=2, metric=0.7)
+    read.curve.add(length=1, metric=0.9, metrics={"latency": 20.0})
+    read.curve.add(length=2, metric=0.7, metrics={"latency": 7.5})
+    server.on("GetTrial", experiment_service_pb2.GetTrialResponse(trial=read))
+    with client.trial() as trial:
+        assert list(trial.lengths()) == list(range(3, 10))
+    told = [report for request in server.requests("Tell") for report in request.results[0].reports]
+    assert [(report.length, dict(report.metrics), report.cost) for report in told] == [
+        (2, {"latency": 12.5}, 3.0),
+        *((length, {"latency": 12.5}, 0.0) for length in (3, 9)),
+        *((length, {"latency": 7.5}, 0.0) for length in (3, 9)),
+    ]
+
+
+# A report that was refused may come again.
+
+
+def lacking(server: ScriptedServer, ladder: Ladder, at: str) -> None:
+    """The first tell is refused by a report's field, and has no effect."""
+    missing = Abort(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        reason="OBJECTIVE_MISSING",
+        violations=((f'results[0].{at}.metrics["latency"]', "missing"),),
+    )
+    server.on("Ask", assigned(assignment(0)), DONE)
+    server.on("Tell", missing, ladder.tell)
+
+
+def test_a_refused_report_is_repeated_as_it_should_be(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
+    lacking(server, ladder, "reports[2]")
+    with client.trial() as trial:
+        trial.report(1, 1.0)
+        trial.report(2, 0.5)
+        with pytest.raises(rungway.InvalidArgument) as refusal:
+            trial.report(3, 0.25)
+        assert refusal.value.reason == "OBJECTIVE_MISSING"
+        assert trial.report(3, 0.25, metrics={"latency": 12.5})
+        assert trial.next_decision == 9
+        with pytest.raises(rungway.InvalidArgument, match="more than 3"):
+            trial.report(3, 0.25)
+        trial.report(9, 0.125, metrics={"latency": 12.5})
+    assert ladder.told == [(0, 1, 1.0), (0, 2, 0.5), (0, 3, 0.25), (0, 9, 0.125)]
+
+
+async def test_a_refused_report_is_repeated_in_a_task(
+    server: ScriptedServer, async_client: AsyncClient, ladder: Ladder
+) -> None:
+    lacking(server, ladder, "reports[0]")
+    async with async_client.trial() as trial:
+        with pytest.raises(rungway.InvalidArgument):
+            await trial.report(3, 0.25)
+        assert await trial.report(3, 0.25, metrics={"latency": 12.5})
+    assert ladder.told[:1] == [(0, 3, 0.25)]
+
+
+def test_what_stands_before_a_refused_report_is_told(server: ScriptedServer, client: Client, ladder: Ladder) -> None:
+    """Nobody repeats it: the trial fails, and its curve is as far as it was right."""
+    lacking(server, ladder, "reports[1]")
+    for trial in client.trials():
+        with trial:
+            trial.report(2, 0.5)
+            trial.report(3, 0.25)
+    assert ladder.told == [(0, 2, 0.5)]
+    assert [request.outcome for request in server.requests("Fail")] == [trial_pb2.OUTCOME_TRANSIENT]
+
+
+def test_the_last_result_does_not_count_where_it_lacks_an_objective(
+    server: ScriptedServer, client: Client, ladder: Ladder
+) -> None:
+    """A training that is over with a result that cannot rank has failed, and says why; it is not given back."""
+    server.on("Ask", assigned(assignment(0)), DONE)
+    lacks = (("results[0].finished", "got true, but the last report lacks what results rank by"),)
+    server.on("Tell", Abort(grpc.StatusCode.INVALID_ARGUMENT, reason="OBJECTIVE_MISSING", violations=lacks))
+    with client.trial() as trial:
+        trial.report(2, 0.5)
+    [failure] = server.requests("Fail")
+    assert failure.outcome == trial_pb2.OUTCOME_TRANSIENT
+    assert failure.message.startswith("InvalidArgument: ")
+    assert server.requests("Release") == []
+
+
 @pytest.mark.parametrize("plain", [False, True])
 async def test_a_decision_of_a_task_takes_its_last_result(
     server: ScriptedServer, async_client: AsyncClient, ladder: Ladder, plain: bool

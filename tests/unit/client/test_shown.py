@@ -171,6 +171,16 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert trials_html([]) == "<p>no trials</p>"
 
 
+def test_lists_show_what_trials_rank_by() -> None:
+    ranked = trial_pb2.Objectives(values={"loss": 0.5, EVIL: 2.0}, violation=0.25, front=1)
+    html = trials_html([trial(0, objectives=ranked), trial(1)])
+    assert "<th>violation</th><th>front</th>" in html
+    assert "<td>2</td><td>0.5</td><td>0.25</td><td>1</td>" in html
+    assert "<td></td><td></td><td></td><td></td>" in html
+    assert EVIL not in html
+    assert "violation" not in trials_html([trial(1)])
+
+
 def test_a_bar_shows_how_much_is_done(
     server: ScriptedServer, connect: Callable[..., Client], capsys: pytest.CaptureFixture[str]
 ) -> None:

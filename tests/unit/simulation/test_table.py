@@ -87,6 +87,25 @@ def test_curves_give_the_rows_of_the_trials(tmp_path: Path) -> None:
     assert TableCurves(read_table(write(tmp_path)), 1, seconds_per_unit=2.5).seconds(0, 1, 3) == 5.0
 
 
+LATENCY = np.arange(18, dtype=np.float64).reshape(1, 2, 3, 3)
+
+
+def test_further_metrics_of_a_table(tmp_path: Path) -> None:
+    """By task and row; after the end of a run its last value repeats, and what was not measured is not a number."""
+    further = LATENCY.copy()
+    further[0, 1, 0, 1] = NAN
+    done = np.array([[3, 1, 2]] * 2)
+    path = write(tmp_path, further=further, further_names=np.array(["latency"]), n_done=done)
+    table = read_table(path, "b")
+    np.testing.assert_array_equal(table.further["latency"], [[9, NAN, 11], [12, 12, 12], [15, 16, 16]])
+    assert table.further["seconds"].tolist() == [[1, 2, 3], [1, 1, 1], [1, 2, 2]]
+    curves = TableCurves(table, seed=1, further=["seconds", "latency"])
+    order = Dealt(3, seed=1)
+    assert [curves.further(trial, 3)["latency"] for trial in range(3)] == [[11, 12, 16][order[n]] for n in range(3)]
+    assert curves.final_further()[2] == {"seconds": 2, "latency": 16}
+    assert TableCurves(table, seed=1).further(0, 1) == {}
+
+
 def test_lengths_and_directions_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     curves = TableCurves(read_table(write(tmp_path)), seed=0)
     check_fit(curves, 3, True)
@@ -103,6 +122,9 @@ def test_lengths_and_directions_that_do_not_fit_are_refused(tmp_path: Path) -> N
         ({"seconds": np.ones((4, 4))}, "seconds and n_done do not fit"),
         ({"val": np.ones((2, 3))}, r"val has the shape \(2, 3\)"),
         ({"val": np.full((2, 3, 3), NAN)}, "val has the shape"),
+        ({"further": LATENCY}, r"further has the shape \(1, 2, 3, 3\) and 0 names"),
+        ({"further": LATENCY[:, :1], "further_names": np.array(["latency"])}, r"shape \(1, 1, 3, 3\) and 1 names"),
+        ({"further": np.concatenate([LATENCY] * 2), "further_names": np.array(["a", "a"])}, "a name of its own"),
         ({"meta": np.array({"pickled": object()}, dtype=object)}, "not an .npz table"),
     ],
 )

@@ -47,6 +47,13 @@ def in_fronts(vectors: Sequence[Vector], net: int, most: int | None = None) -> l
     return found if most is None else found[:most]
 
 
+def nondominated(rows: Rows) -> NDArray[np.intp]:
+    """The places of the rows that no other one dominates, in any order of the rows; equal ones do not dominate each
+    other."""
+    order = np.lexsort(rows.T[::-1])
+    return np.sort(order[_nondominated(rows[order])])
+
+
 def _nondominated(rows: Rows) -> NDArray[np.intp]:
     """The rows, in lexicographic order, that no other one dominates: a row is dominated by an earlier one alone."""
     if rows.shape[1] <= 2:  # then it is by the least of the last column so far

@@ -12,7 +12,8 @@ from enum import StrEnum
 LEAST_OBJECTIVES, MOST_OBJECTIVES = 2, 4
 MOST_CONSTRAINTS = 8
 COMPARED = 128
-"""Most results of a rung that are compared, the newest: ranking them takes most of what a script may take."""
+"""Most results of a rung that are compared, the newest: ranking them takes most of what a script may take. `auto` gives
+credit to no more (48)."""
 LONGEST_NAME = 128
 """Longest name of a further metric, in bytes."""
 

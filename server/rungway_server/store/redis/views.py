@@ -10,6 +10,7 @@ import numpy as np
 from rungway_server.domain.engine import Outcome, TrialState
 from rungway_server.domain.errors import UnknownExperiment
 from rungway_server.domain.ranking import metrics_of
+from rungway_server.domain.search.config import SearcherConfig
 from rungway_server.service.port import ExperimentRef, Piece
 from rungway_server.service.view_port import Changes, Curve, FurtherNames, FurtherOf, Row, RungResult, Seen
 from rungway_server.store.redis.answers import read_event, read_progress
@@ -20,6 +21,7 @@ from rungway_server.store.redis.layout.curves import CURVE_PIECE
 from rungway_server.store.redis.layout.further import FIELD, Names, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.migrations import record_of_today
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, order_of
+from rungway_server.store.redis.layout.vectors import shown_objectives
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, LEASES, MEMBERS, META, RUNGS, paired
 
 _EVENTS, _LEASES, _TRIALS, _BYTES = 200, 1_000, 100, 1 << 18
@@ -108,14 +110,14 @@ class RedisViewReader:
     async def rows(self, numbers: Sequence[int]) -> list[Row]:
         """See the port."""
         rows: list[Row] = []
-        at = 0
+        at, searcher = 0, self.definition.config.searcher
         while at < len(numbers):
             piece = numbers[at : at + _TRIALS]
             async with self._piece() as turn:
                 _, *records = await self._run("records", _BYTES, *piece)
                 for number, record in zip(piece, records, strict=False):
                     if record:
-                        rows.append(read_row(number, record, self._known.configurations))
+                        rows.append(read_row(number, record, self._known.configurations, searcher))
                 await turn.breathe()
             at += len(records)
         return rows
@@ -221,11 +223,11 @@ class RedisViewReader:
         return [(number, record) for number, record in zip(numbers, found, strict=True) if record]
 
 
-def read_row(number: int, packed: bytes, configurations: Configurations) -> Row:
+def read_row(number: int, packed: bytes, configurations: Configurations, searcher: SearcherConfig) -> Row:
     """A trial as it is stored. Texts in a record are bytes here, so that sort keys stay as they are."""
     fields = record_of_today(msgpack.unpackb(packed, raw=True, strict_map_key=False))
     state, bracket, rung, length, _, _, _, metric, best, best_length, _, tail = fields[:12]
-    _, _, _, _, _, _, restarts, created, worker, entries, _, outcome, _, parent, _, config, *_ = fields[12:]
+    _, _, _, _, _, _, restarts, created, worker, entries, _, outcome, _, parent, _, config, *more = fields[12:]
     metric = metric or tail[-8:]
     return Row(
         trial=number,
@@ -245,6 +247,7 @@ def read_row(number: int, packed: bytes, configurations: Configurations) -> Row:
             RungResult(at, stamp[:8], int.from_bytes(stamp[8:12], "big")) for at, stamp in enumerate(entries) if stamp
         ],
         values=configurations.values(config),
+        objectives=shown_objectives(more[3] or b"", searcher) if len(more) > 3 else None,
     )
 
 

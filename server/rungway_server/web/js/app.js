@@ -1,6 +1,8 @@
 /** The page: where everything begins. Sign-in, frame, views, keys. */
 
 import { Curves } from "./curves.js";
+import { Front } from "./front.js";
+import { objectivesOf } from "./front_model.js";
 import { FilterBar } from "./filterbar.js";
 import { Help } from "./help.js";
 import { html, render, useEffect, useLayoutEffect, useErrorBoundary, useSignal, useState } from "./html.js";
@@ -19,10 +21,11 @@ import { Workers } from "./workers.js";
 /** @type {Record<string, any>} */
 const VIEWS = {
   searches: Searches, new: NewSearch, ladder: Ladder, overview: Overview, curves: Curves, parameters: Parameters,
-  trials: TrialsTable, trial: Trial, workers: Workers,
+  trials: TrialsTable, trial: Trial, workers: Workers, front: Front,
 };
-/** The views of a search, with their titles; keys 1 to 7. */
+/** The views of a search, with their titles; keys 1 to 7, and 8 where there are several objectives. */
 const TABS = [["ladder", "Ladder"], ["overview", "Overview"], ["curves", "Curves"], ["parameters", "Parameters"], ["trials", "Trials"], ["trial", "Trial"], ["workers", "Workers"]];
+const tabsOf = (/** @type {any} */ experiment) => (objectivesOf(experiment).length > 1 ? [...TABS, ["front", "Front"]] : TABS);
 
 const store = new Store();
 
@@ -71,13 +74,13 @@ function Search() {
   const route = useSignal(store.route), experiment = useSignal(store.experiment), problem = useSignal(store.problem);
   // On a narrow screen the tabs scroll.
   useEffect(() => document.querySelector(".tabs a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.view]);
-  const found = TABS.find(([name]) => name === route.view);
+  const tabs = tabsOf(experiment), found = [...TABS, ["front", "Front"]].find(([name]) => name === route.view);
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
     : experiment ? html`<${VIEWS[route.view]} key=${route.view} store=${store} />`
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
   return html`<h1 class="visually-hidden">${route.experiment}: ${found?.[1] || route.view}</h1>
     <nav class="tabs" aria-label="Views">
-      ${(experiment || !problem) && TABS.map(([name, title], i) => html`<a ...${store.link({ view: name })} aria-current=${name === route.view ? "page" : null}
+      ${(experiment || !problem) && tabs.map(([name, title], i) => html`<a ...${store.link({ view: name })} aria-current=${name === route.view ? "page" : null}
         title=${`Key ${i + 1}`}>${title}</a>`)}
     </nav>
     ${experiment && problem && html`<p class="banner bad" role="alert">${problem.message} What you see is the last that was known.</p>`}
@@ -113,7 +116,7 @@ function key(event, setHelp) {
     return;
   }
   const { experiment } = store.route.peek();
-  const tab = TABS[Number(event.key) - 1];
+  const tab = tabsOf(store.experiment.peek())[Number(event.key) - 1];
   if (event.key === "?") setHelp(true);
   else if (event.key === "/") /** @type {HTMLElement | null} */ (document.querySelector("[data-filter]"))?.focus();
   else if (event.key === "f" && experiment) store.freeze();

@@ -4,7 +4,7 @@ import { number } from "./format.js";
 import { html, useLayoutEffect, useRef, useState } from "./html.js";
 
 /**
- * @typedef {{name: string, points: [number, number][], colour: string, dashed?: boolean, steps?: boolean, dots?: boolean}} Line
+ * @typedef {{name: string, points: [number, number][], colour: string, dashed?: boolean, steps?: boolean, dots?: boolean, bare?: boolean, cross?: boolean, large?: boolean, titles?: string[]}} Line `bare`: dots alone
  * @typedef {{at: number, text: string}} Mark a vertical line
  * @typedef {{x: number, y: number, colour: string, title: string, shape?: "cut" | "dot"}} Spot
  */
@@ -77,8 +77,8 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, co
       <line class="base" x1=${LEFT} x2=${width - RIGHT} y1=${height - BELOW} y2=${height - BELOW} />
       ${spread(marks.map((mark) => mark.at), x, 26).map((at) => html`<text class="axis" x=${x(at)} y=${top - 5} text-anchor="middle">${marks.find((mark) => mark.at === at)?.text}</text>`)}
       ${marks.map((mark) => html`<line class="mark" x1=${x(mark.at)} x2=${x(mark.at)} y1=${top} y2=${height - BELOW} />`)}
-      ${lines.map((line) => html`<path d=${path(line, x, y, logX, logY)} fill="none" stroke=${line.colour} stroke-width="2" stroke-linejoin="round" stroke-dasharray=${line.dashed ? "5 4" : null} />
-        ${line.dots && line.points.filter(([a, b]) => drawn(a, b, logX, logY)).map(([a, b]) => html`<circle cx=${x(a)} cy=${y(b)} r="2.5" fill=${line.colour}><title>${`${xText(a)}: ${number(b)}`}</title></circle>`)}`)}
+      ${lines.map((line) => html`${!line.bare && html`<path d=${path(line, x, y, logX, logY)} fill="none" stroke=${line.colour} stroke-width="2" stroke-linejoin="round" stroke-dasharray=${line.dashed ? "5 4" : null} />`}
+        ${line.dots && line.points.map(([a, b], i) => drawn(a, b, logX, logY) && html`<path d=${line.cross ? `M${x(a) - 3} ${y(b) - 3}l6 6m0-6l-6 6` : dot(x(a), y(b), line.large ? 4.5 : 2.5)} fill=${line.colour} stroke=${line.cross ? line.colour : null} stroke-width="1.5"><title>${`${line.titles ? `${line.titles[i]}: ` : ""}${xText(a)}${line.titles ? "," : ":"} ${number(b)}`}</title></path>`)}`)}
       ${spots.filter((spot) => drawn(spot.x, spot.y, logX, logY)).map((spot) => (spot.shape === "cut"
         ? html`<line x1=${x(spot.x) - 9} x2=${x(spot.x) + 9} y1=${y(spot.y)} y2=${y(spot.y)} stroke=${spot.colour} stroke-width="3"><title>${spot.title}</title></line>`
         : html`<circle cx=${x(spot.x)} cy=${y(spot.y)} r="4.5" fill="none" stroke-width="2" stroke=${spot.colour}><title>${spot.title}</title></circle>`))}
@@ -88,6 +88,9 @@ export function Chart({ lines, marks = [], spots = [], xName, yName, caption, co
     ${!asTable && lines.length > 1 && html`<p class="legend">${lines.map((line) => html`<span><svg width="22" height="8" aria-hidden="true"><line x1="0" x2="22" y1="4" y2="4" stroke=${line.colour} stroke-width="3" stroke-dasharray=${line.dashed ? "5 4" : null} /></svg> ${line.name}</span>`)}</p>`}
   </figure>`;
 }
+
+/** A disc. @param {number} x @param {number} y @param {number} r */
+function dot(x, y, r) { return `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`; }
 
 /** @param {number} value @param {number} low @param {number} high */
 function clamp(value, low, high) { return Math.min(Math.max(value, low), high); }

@@ -56,6 +56,9 @@ export class Trials {
   worker = new Int32Array(0);
   parent = new Int32Array(0);
   leaseDeadlineMs = new Float64Array(0);
+  /** What the last results rank by, where that is not the metric alone. @type {Map<string, Float64Array>} */
+  objectives = new Map();
+  violation = new Float64Array(0);
   /** @type {string[]} */
   workers = [];
   /** @type {Parameter[]} */
@@ -108,6 +111,12 @@ export class Trials {
     const workers = (columns.workers || []).map((/** @type {string} */ name) => this._workerOf(name));
     for (let i = 0; i < rows.length; i++) this.worker[rows[i]] = columns.worker[i] < 0 ? -1 : workers[columns.worker[i]];
     for (const each of columns.parameters || []) this._takeParameter(each, rows);
+    for (const { name, values } of columns.objectives || []) {
+      const mine = this.objectives.get(name) || new Float64Array(this.capacity).fill(NaN);
+      for (let i = 0; i < rows.length; i++) mine[rows[i]] = values[i];
+      this.objectives.set(name, mine);
+    }
+    for (let i = 0; i < (columns.violation || []).length; i++) this.violation[rows[i]] = columns.violation[i];
   }
 
   /** Rows for these trials, new ones at the end. @param {number[]} trials */
@@ -131,6 +140,8 @@ export class Trials {
     const all = /** @type {any} */ (this);
     for (const [name] of COLUMNS) all[name] = grown(all[name], size);
     this.worker = grown(this.worker, size, -1);
+    this.violation = grown(this.violation, size, NaN);
+    for (const [name, values] of this.objectives) this.objectives.set(name, grown(values, size, NaN));
     for (const each of this.parameters) {
       if (each.kind === "number") each.numbers = grown(each.numbers, size, NaN);
       else each.index = grown(each.index, size, -1);

@@ -4,7 +4,7 @@ import { Dialog } from "./dialog.js";
 import { html } from "./html.js";
 
 const KEYS = [
-  ["1 … 7", "Ladder, Overview, Curves, Parameters, Trials, Trial, Workers"], ["/", "to the filter"],
+  ["1 … 8", "Ladder, Overview, Curves, Parameters, Trials, Trial, Workers, Front (of several objectives)"], ["/", "to the filter"],
   ["j, k", "next and previous row"], ["Enter", "open"], ["x", "select the row, to compare"],
   ["arrows", "move in a picture"], ["f", "hold the picture still, or go on"], ["?", "this help"], ["Esc", "close, leave a field"],
 ];

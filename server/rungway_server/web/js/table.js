@@ -9,18 +9,22 @@ import { moment, number, valueText } from "./format.js";
  * @typedef {{name: string, title: string, isNumber: boolean, text: (row: number) => string, raw: (row: number) => string | number | undefined, key: (row: number) => number | string}} Column
  */
 
-/** @param {Trials} trials @param {string} metric @returns {Column[]} all columns, hyperparameters last */
-export function columnsOf(trials, metric) {
+/** @param {Trials} trials @param {string} metric @param {number[]} [front] rows @returns {Column[]} all columns, hyperparameters last */
+export function columnsOf(trials, metric, front = []) {
   const plain = (/** @type {string} */ name, /** @type {string} */ title, /** @type {ArrayLike<number>} */ array, /** @type {(x: number) => string} */ text = number) => (
     { name, title, isNumber: true, text: (/** @type {number} */ row) => text(array[row]), raw: (/** @type {number} */ row) => array[row], key: (/** @type {number} */ row) => array[row] });
   const words = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(row: number) => string} */ of) => ({ name, title, isNumber: false, text: of, raw: of, key: of });
-  const measured = (/** @type {string} */ name, /** @type {string} */ title, /** @type {Float64Array} */ array) => (
-    { ...plain(name, title, array), text: (/** @type {number} */ row) => (Number.isNaN(array[row]) ? (trials.length[row] ? "NaN" : "–") : number(array[row])) });
+  const measured = (/** @type {string} */ name, /** @type {string} */ title, /** @type {Float64Array} */ array, none = "NaN") => (
+    { ...plain(name, title, array), text: (/** @type {number} */ row) => (Number.isNaN(array[row]) ? (trials.length[row] ? none : "–") : number(array[row])) });
+  const known = (/** @type {string} */ name, /** @type {string} */ title, /** @type {Float64Array} */ array) => plain(name, title, array, (x) => (Number.isNaN(x) ? "–" : number(x)));
+  const on = new Set(front);
   return [
     plain("trial", "Trial", trials.trial, String),
     words("state", "State", (row) => STATES[trials.state[row]]),
     plain("bracket", "Bracket", trials.bracket), plain("rung", "Rung", trials.rung), plain("length", "Length", trials.length),
-    measured("metric", `Last ${metric}`, trials.metric), measured("best", `Best ${metric}`, trials.bestMetric),
+    measured("metric", `Last ${metric}`, trials.metric), measured("best", `Best ${metric}`, trials.bestMetric, trials.objectives.size ? "–" : "NaN"),
+    ...[...trials.objectives].filter(([name]) => name !== metric).map(([name, values]) => known(`objectives.${name}`, name, values)),
+    ...(trials.objectives.size ? [known("violation", "Violation", trials.violation), words("front", "Front", (row) => (on.has(row) ? "first" : ""))] : []),
     plain("best_length", "Best at", trials.bestLength), plain("restarts", "Restarts", trials.restarts),
     words("worker", "Worker", (row) => trials.workers[trials.worker[row]] || ""),
     words("outcome", "Outcome", (row) => OUTCOMES[trials.outcome[row]] || ""),
@@ -41,13 +45,13 @@ function exported(value) {
   return valueText(value);
 }
 
-export const USUAL = ["trial", "state", "bracket", "rung", "length", "metric", "best", "restarts", "worker"];
+export const USUAL = ["trial", "state", "bracket", "rung", "length", "metric", "best", "violation", "front", "restarts", "worker"];
 
 /** The columns that are shown: those chosen, or the usual ones and the first hyperparameters. @param {Column[]} all @param {string[]} chosen @returns {Column[]} */
 export function shownColumns(all, chosen) {
   if (chosen.length) return all.filter((each) => chosen.includes(each.name));
   const parameters = all.filter((each) => each.name.startsWith("hparams.")).slice(0, 8);
-  return all.filter((each) => USUAL.includes(each.name) || parameters.includes(each));
+  return all.filter((each) => USUAL.includes(each.name) || each.name.startsWith("objectives.") || parameters.includes(each));
 }
 
 /** Rows in order: those of the mask, sorted; trials without a value last, whatever the direction. @param {Trials} trials @param {Uint8Array | null} mask @param {Column | undefined} by @param {boolean} down @returns {Int32Array} */

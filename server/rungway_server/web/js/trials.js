@@ -3,6 +3,7 @@
 import { Compare } from "./compare.js";
 import { STATES } from "./columns.js";
 import { count, goalOf, many, moment } from "./format.js";
+import { frontOf } from "./front_model.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal, useState } from "./html.js";
 import { columnsOf, ordered, shownColumns } from "./table.js";
 import { csv, save } from "./tools.js";
@@ -19,7 +20,7 @@ export function TrialsTable({ store }) {
   const sort = useSignal(store.param("sort", "trial")), chosen = useSignal(store.param("cols", /** @type {string[]} */ ([]))), selected = useSignal(store.selected);
   const comparing = useSignal(store.param("compare", false)), [choosing, setChoosing] = useState(false), [held, setHeld] = useState(false);
   const { trials } = store, metric = goalOf(experiment).metric;
-  const all = useMemo(() => columnsOf(trials, metric), [version, metric]), shown = shownColumns(all, chosen);
+  const all = useMemo(() => columnsOf(trials, metric, frontOf(trials, experiment)), [version, metric]), shown = shownColumns(all, chosen);
   const down = sort.startsWith("-"), by = all.find((/** @type {Column} */ each) => each.name === sort.replace("-", ""));
   const rows = useHeld(() => ordered(trials, mask, by, down), [version, mask, sort], [sort, store.filter.peek(), JSON.stringify(store.brush.peek()), trials.epoch], held);
   const export_ = () => save(`${experiment.experiment}-trials.csv`, csv([shown.map((each) => each.title), ...[...rows.value].map((row) => shown.map((each) => each.raw(row)))]), "text/csv");

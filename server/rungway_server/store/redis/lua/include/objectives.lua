@@ -86,8 +86,7 @@ local function put_result(search, bracket, rung, number, trial, key, take_up)
   search.counts.sizes[at], search.progress.next_entry = search.counts.sizes[at] + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
   local rank, front, size, quota = rank_anew(search, bracket, rung, entry, take_up)
-  local in_top = rank < quota and vector:sub(1, 8) ~= RANKS_LAST:sub(1, 8)
-  local numbers = { bracket, rung, rank, size, quota, '', front }
+  local numbers, in_top = { bracket, rung, rank, size, quota, '', front }, rank < quota -- no slot is left for the last
   entry = with_rank({ entry = entry, front = front }, rank)
   return numbers, in_top, entry, in_top and Reason.promoted or Reason.outranked
 end
