@@ -1,7 +1,7 @@
 """Which game shows which seeded mistake.
 
 `caught_by.json` names one for each, which is tried first: it saves time, and the others are played if it shows nothing
-any more. `make mutants` looks for the quickest anew.
+any more. `make mutants` looks for one for each new mistake, and for those whose game shows nothing any more.
 """
 
 import json
@@ -25,6 +25,11 @@ FILE = Path(__file__).with_name("caught_by.json")
 def caught_by() -> dict[str, str]:
     """The name of a game for the name of each mutant."""
     return dict(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+def known_first(mutant: Mutant, games: list[Example], known: dict[str, str]) -> list[Example]:
+    """The games, the known one of a mutant before the others."""
+    return sorted(games, key=lambda play: play.__name__ != known.get(mutant.name))
 
 
 class Games:
@@ -71,13 +76,13 @@ class Games:
 
 
 def main() -> None:
-    """Write the file anew. Fails with the name of a mutant that no game catches."""
-    found = {}
+    """Write the file: a known game that still shows its mistake stays, else it is the quickest. Fails with the name of a mutant that no game catches."""
+    known, found = caught_by(), {}
     with redis_on_socket() as url, open_workbench(url) as workbench:
         games = Games(workbench)
         in_order = games.quickest_first()
         for mutant in MUTANTS:
-            play = games.catching(mutant, in_order, (ResponseError,))
+            play = games.catching(mutant, known_first(mutant, in_order, known), (ResponseError,))
             if play is None:
                 raise SystemExit(f"no game catches the mutant {mutant.name!r}")
             found[mutant.name] = play.__name__

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.model.catching import Games, caught_by
+from tests.model.catching import Games, caught_by, known_first
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
 from tests.model.mutants import MUTANTS, Mutant
@@ -17,8 +17,7 @@ def games(workbench: Workbench) -> Games:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_mistake_is_caught(mutant: Mutant, games: Games) -> None:
-    known_first = sorted(EXAMPLES, key=lambda play: play.__name__ != CAUGHT_BY.get(mutant.name))
-    assert games.catching(mutant, known_first)
+    assert games.catching(mutant, known_first(mutant, EXAMPLES, CAUGHT_BY))
 
 
 def test_a_game_is_known_for_each_mistake() -> None:
