@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -29,7 +29,7 @@ async def redis() -> AsyncIterator[tuple[str, Redis]]:
 
 async def differences(
     url: str, client: Redis, golden: dict[str, Any], transform: Callable[[str, str], str] | None = None
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """All differences in the audit, in what is shown, in replies to repeated calls, in decisions, and in the audit
     after these."""
     await write_keys(client, golden["keys"])

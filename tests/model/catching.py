@@ -76,7 +76,8 @@ class Games:
 
 
 def main() -> None:
-    """Write the file: a known game that still shows its mistake stays, else it is the quickest. Fails with the name of a mutant that no game catches."""
+    """Write the file: a known game that still shows its mistake stays, else it is the quickest that does. Fails with
+    the name of a mutant that no game catches."""
     known, found = caught_by(), {}
     with redis_on_socket() as url, open_workbench(url) as workbench:
         games = Games(workbench)

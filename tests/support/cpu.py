@@ -5,7 +5,7 @@ who call it. Linux only: it reads /proc. What a process leaves behind when it en
 """
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 TICKS = os.sysconf("SC_CLK_TCK")
-KEY = "cpu"
 
 
 def used(process: int) -> float:
@@ -34,7 +33,7 @@ class CpuOfFiles:
     """Counts in each process of the tests, and puts together what all of them have counted."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._so_far = used(os.getpid())
 
     @pytest.hookimpl(wrapper=True)
@@ -48,13 +47,14 @@ class CpuOfFiles:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if output := getattr(session.config, "workeroutput", None):
-            output[KEY] = dict(self.seconds)
+            output["cpu"] = dict(self.seconds)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        self.seconds.update(getattr(node, "workeroutput", {}).get(KEY, {}))
+        for file, seconds in getattr(node, "workeroutput", {}).get("cpu", {}).items():
+            self.seconds[file] += seconds
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section(f"{self.seconds.total():.0f} s of processor time")
-        for file, seconds in self.seconds.most_common():
+        terminalreporter.section(f"{sum(self.seconds.values()):.0f} s of processor time")
+        for file, seconds in sorted(self.seconds.items(), key=lambda each: -each[1]):
             terminalreporter.line(f"{seconds:8.1f} s  {file}")
