@@ -1,12 +1,13 @@
 """`--cpu`: the processor time of each test file, with that of the processes it uses, as a table at the end.
 
-What a process that outlives a test does meanwhile is counted for the test that runs: a server of a fixture costs those
-who call it. Linux only: it reads /proc. What a process leaves behind when it ends before its children is not counted.
+What a server of a fixture does counts for the test that runs meanwhile. Linux only: it reads /proc.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import suppress
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def used(process: int) -> float:
     """The processor time (s) of a process, of its children that have ended, and of those that have not."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / TICKS + sum(used(child) for child in children(process))
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
-        return 0.0
+    fields = read(f"/proc/{process}/stat").rpartition(")")[2].split()
+    children = " ".join(read(path) for path in glob(f"/proc/{process}/task/*/children"))
+    return sum(map(int, fields[11:15])) / TICKS + sum(used(int(child)) for child in children.split())
 
 
-def children(process: int) -> Iterator[int]:
-    for task in Path(f"/proc/{process}/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
+def read(path: str) -> str:
+    """A file of /proc; empty when its process or thread has just ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(path).read_text()
+    return ""
 
 
 class CpuOfFiles:
@@ -38,16 +39,14 @@ class CpuOfFiles:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:
-        try:
-            return (yield)
-        finally:
-            now = used(os.getpid())
-            self.seconds[item.location[0]] += now - self._so_far
-            self._so_far = now
+        found = yield
+        now = used(os.getpid())
+        self.seconds[item.location[0]] += now - self._so_far
+        self._so_far = now
+        return found
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if output := getattr(session.config, "workeroutput", None):
-            output["cpu"] = dict(self.seconds)
+        getattr(session.config, "workeroutput", {})["cpu"] = dict(self.seconds)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
