@@ -28,7 +28,7 @@ MIRRORS := .venv-mirrors/bin/python
 PROPOSERS := .venv-proposers/bin/python
 ENGINES := .venv-engines/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines proposers ranks slurm
+.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile mutants views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines proposers ranks slurm
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,7 +86,7 @@ format: setup ## Write the files as lint wants them
 	$(BIN)/python -m scripts.grafana
 	$(BIN)/buf format --write
 
-test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings')
+test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings'; --cpu: the processor time of each file)
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-fast: setup ## The tests without those marked slow
@@ -118,6 +118,9 @@ load: setup ## Every load test in short, beside the bar it has to clear (LOAD_AR
 
 meanwhile: setup ## What another namespace's tells take while each rpc runs at its limits, in about ten minutes
 	MEANWHILE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/integration/test_every_rpc_is_short.py -k meanwhile
+
+mutants: setup ## A game that catches each seeded mistake in the Lua, into tests/model/caught_by.json
+	$(BIN)/python -m tests.model.catching
 
 views: setup ## 10,000 random histories in which views add up to what a fresh look shows (8 minutes)
 	RUNGWAY_MODEL_PROFILE=long $(PYTEST) -q tests/model/test_views.py -k add_up

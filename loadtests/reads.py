@@ -47,8 +47,8 @@ _BATCH, _REPORTS = 64, 800
 """Most results and most reports of a call that fills the experiment."""
 _LONGEST_MS = 20.0
 _LARGE = 1_000_000
-_PAUSE_SECONDS = 0.5
-"""Pause (seconds) after each read, for work that it left behind."""
+_NOTHING = 6
+"""For how many pauses nothing is read, for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=100_000, help="trials of the experiment (%(default)s)")
     parser.add_argument("--points", type=int, default=100, help="points of each curve (%(default)s)")
     parser.add_argument("--only", nargs="+", default=[""], metavar="READ", help="reads whose name begins so")
+    parser.add_argument("--pause", type=float, default=0.5, help="seconds after each, for what it left (%(default)s)")
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Noticed], list[Noticed]]:
     """The rows to print and the rows for the JSON file: the same here."""
-    found = [one async for one in measure(arguments.trials, arguments.points, tuple(arguments.only))]
+    a = arguments
+    found = [one async for one in measure(a.trials, a.points, tuple(a.only), a.pause)]
     return found, found
 
 
@@ -92,8 +94,10 @@ def judgements(found: list[Noticed]) -> list[Bar]:
     ]
 
 
-async def measure(trials: int, points: int, only: tuple[str, ...] = ("",)) -> AsyncIterator[Noticed]:
-    """Measure each kind of read whose name begins with one of these in turn."""
+async def measure(
+    trials: int, points: int, only: tuple[str, ...] = ("",), pause: float = 0.5
+) -> AsyncIterator[Noticed]:
+    """Measure each kind of read whose name begins with one of these in turn, with a pause (seconds) after each."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rw-load-")))
         redis = await stack.enter_async_context(EmbeddedRedis(folder))
@@ -106,9 +110,9 @@ async def measure(trials: int, points: int, only: tuple[str, ...] = ("",)) -> As
         other = await stack.enter_async_context(
             AsyncClient(config=ClientConfig(target=server.address, namespace=_OTHER, experiment="small"))
         )
-        watch = _Watch(other, client, server.pid, server.lines)
+        watch = _Watch(other, client, server.pid, server.lines, pause)
         await watch.begin()
-        for name, read in _Reads(channel, redis.url, folder, trials).each():
+        for name, read in _Reads(channel, redis.url, folder, trials, pause).each():
             if name.startswith(only):
                 yield await watch.noticed(name, read)
 
@@ -133,10 +137,10 @@ def _config(trials: int, points: int) -> dict[str, object]:
 class _Reads:
     """The reads that are measured."""
 
-    def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path, trials: int) -> None:
+    def __init__(self, channel: grpc.aio.Channel, url: str, folder: Path, trials: int, pause: float) -> None:
         self._stub: Any = ExperimentServiceStub(channel)  # its type hints are those of a synchronous channel
         self._views: Any = ViewServiceStub(channel)
-        self._url, self._file, self._trials = url, folder / "export", trials
+        self._url, self._file, self._trials, self._pause = url, folder / "export", trials, pause
 
     def each(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
         """All reads by name, ordered so that each finds its data."""
@@ -155,7 +159,7 @@ class _Reads:
         ]
 
     async def nothing(self) -> str:
-        await asyncio.sleep(3)
+        await asyncio.sleep(_NOTHING * self._pause)
         return "for comparison"
 
     async def created(self) -> str:
@@ -219,8 +223,8 @@ async def _command(*words: str) -> str:
 class _Watch:
     """A worker of another tenant, and the records of Redis and of the event loop."""
 
-    def __init__(self, other: AsyncClient, redis: Redis, pid: int, lines: list[str]) -> None:
-        self._other, self._redis, self._pid, self._lines = other, redis, pid, lines
+    def __init__(self, other: AsyncClient, redis: Redis, pid: int, lines: list[str], pause: float) -> None:
+        self._other, self._redis, self._pid, self._lines, self._pause = other, redis, pid, lines, pause
         self._names = {script.sha: script.name for script in load_scripts().values()}
         self._tells: list[float] = []
 
@@ -262,7 +266,7 @@ class _Watch:
             began = time.perf_counter()
             note = await read()
             seconds = time.perf_counter() - began
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(self._pause)
         slice_ms, whose = await self._slices()
         took, script = await self._scripts()
         stats = await self._redis.info("commandstats")

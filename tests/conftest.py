@@ -1,18 +1,25 @@
 """The Redis that contract and store tests run on: `--redis` names another topology, `make topologies` runs all."""
 
+import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.support import redis_topologies
+from tests.support.cpu import CpuOfFiles
 from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
 # The time of an example means nothing on a busy machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# Tests start hundreds of processes: where nothing is kept of what Python compiles, each compiles every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell starts a command with "&" deaf to Ctrl-C, and all that it starts would be, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -35,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
     parser.addoption("--helm", action="store_true", help="also tests/deploy/test_chart.py: `make deploy-test`")
     parser.addoption("--slurm", action="store_true", help="also tests/slurm: `make slurm`")
+    parser.addoption("--cpu", action="store_true", help="the processor time of each test file, as a table at the end")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("cpu"):
+        config.pluginmanager.register(CpuOfFiles())
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_searchers(tmp_path: Path) -> None:
 
 
 def test_fleet(tmp_path: Path) -> None:
-    _, (one,) = load("fleet", "--trials", "40", "--interval", "0.4", "--seconds", "2", results=tmp_path / "fleet.json")
+    _, (one,) = load("fleet", "--trials", "40", "--interval", "0.4", "--seconds", "1", results=tmp_path / "fleet.json")
     assert one["reports_per_second"] > 10, one
     assert 0 < one["p50_ms"] <= one["p99_ms"], one
     assert one["errors"] == 0, one
@@ -77,7 +77,7 @@ def test_fleet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["gRPC", "HTTP"])
 def test_waiting(port: str, tmp_path: Path) -> None:
-    sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.2", "--rung", "100", "--seconds", "3")
+    sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.2", "--rung", "100", "--seconds", "1.5")
     output, (one,) = load("waiting", *sizes, "--settle", "0", "--port", port, results=tmp_path / "waiting.json")
     assert one["tells"] > 0, one
     assert one["taken"] > 0, one
@@ -88,7 +88,8 @@ def test_waiting(port: str, tmp_path: Path) -> None:
 
 
 def test_reads(tmp_path: Path) -> None:
-    output, results = load("reads", "--trials", "200", "--points", "20", results=tmp_path / "reads.json")
+    small = ("--trials", "200", "--points", "20", "--pause", "0.05")
+    output, results = load("reads", *small, results=tmp_path / "reads.json")
     assert output.count("longest script while") == len(results) == 11, output
     assert [one["read"] for one in results][-4:] == [
         "ExportExperiment",
@@ -110,7 +111,7 @@ def test_overload(tmp_path: Path) -> None:
 
 
 def test_soak(tmp_path: Path) -> None:
-    output, results = load("soak", "--minutes", "0.1", "--searches", "2", results=tmp_path / "soak.json")
+    output, results = load("soak", "--minutes", "0.05", "--searches", "2", results=tmp_path / "soak.json")
     assert results[-1]["searches"] > 0
     assert results[-1]["request_ids"] > 0
     for one in results:

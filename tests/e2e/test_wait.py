@@ -67,7 +67,9 @@ def test_the_exit_code_says_how_a_search_ended(target: str, client: Client) -> N
 def test_a_best_metric_is_waited_for(target: str, client: Client) -> None:
     done, running = searched(client, 0.5), searched(client, 0.5, 0.125, trials=3)
     assert run(target, "wait", running, "--for", "best=0.125")[0] == 0
-    assert run(target, "wait", running, "--for", "best=0.12", "--timeout", "0")[0] == 7
+    # One line for each search, so that scripts can tell them apart: with a long name it is wider than a screen.
+    code, out, _ = run(target, "wait", running, "--for", "best=0.12", "--timeout", "0", wide=True)
+    assert (code, out.count("\n")) == (7, 1)
     assert run(target, "wait", done, "--for", "best=0.4")[0] == 4
     assert run(target, "wait", done, "--for", "best=0.4", "--for", "done")[0] == 0
     for wrong in ("best", "best=low", "best=nan", "end"):

@@ -40,16 +40,16 @@ def served(service: Service) -> str:
 
 
 @pytest.mark.parametrize(
-    ("begins", "ends", "text"),
+    ("begins", "ends", "text", "workers"),
     [
-        (-2 * DAY, -DAY, "the certificate has expired: it was valid until"),
-        (-2 * DAY, timedelta(seconds=-1), "the certificate has expired"),
-        (-9000 * DAY, -8000 * DAY, "the certificate has expired"),
-        (DAY, 2 * DAY, "the certificate is not valid yet: it begins at"),
+        (-2 * DAY, -DAY, "the certificate has expired: it was valid until", "1"),
+        (-2 * DAY, -DAY, "the certificate has expired: it was valid until", "2"),
+        (-2 * DAY, timedelta(seconds=-1), "the certificate has expired", "1"),
+        (-9000 * DAY, -8000 * DAY, "the certificate has expired", "1"),
+        (DAY, 2 * DAY, "the certificate is not valid yet: it begins at", "1"),
     ],
-    ids=["yesterday", "a second ago", "long ago", "not yet"],
+    ids=["yesterday", "yesterday, by two", "a second ago", "long ago", "not yet"],
 )
-@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_service_does_not_start_with_it(
     begins: timedelta, ends: timedelta, text: str, workers: str, redis_url: str, files: Files
 ) -> None:

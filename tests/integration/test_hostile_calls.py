@@ -39,6 +39,25 @@ def service(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Service]
         yield running
 
 
+@pytest.fixture(scope="module")
+def reflecting(redis_url: str) -> Iterator[Service]:
+    """A service for all who leave it as they found it."""
+    with services(redis_url, 1, "--reflection") as (running,):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trained(reflecting: Service) -> str:
+    """A search with many results."""
+    name = unique_name("trained")
+    with Client(reflecting.address, experiment=name) as client:
+        client.create_experiment(name, config(max_trials=3_000))
+        for _ in range(20):
+            reply = client.ask_once(64)
+            client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
+    return name
+
+
 @pytest.fixture
 def health(service: Service) -> Iterator[health_pb2_grpc.HealthStub]:
     with grpc.insecure_channel(service.address) as channel:
@@ -121,25 +140,26 @@ def test_an_unknown_method_is_unimplemented(path: str, service: Service) -> None
 @pytest.mark.parametrize(
     "rpc", ["SearchService/Tell", "ExperimentService/GetExperiment", "ExperimentService/WatchEvents"]
 )
-def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, redis_url: str) -> None:
-    with services(redis_url, 1, "--tokens") as (service,), Connection(service.address) as stranger:
+@pytest.mark.parametrize("service", ["--tokens"], indirect=True)
+def test_without_a_token_a_call_is_refused_before_its_message(rpc: str, service: Service) -> None:
+    with Connection(service.address) as stranger:
         stranger.call(f"/rungway.v1.{rpc}".encode())
         assert stranger.status() == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
-def test_a_call_whose_message_never_comes_is_ended_after_a_while(redis_url: str) -> None:
+def test_a_call_whose_message_never_comes_is_ended_after_a_while(reflecting: Service) -> None:
     assert MESSAGE_SECONDS < 20  # the timeout of the connections below
-    with services(redis_url) as (service,), ExitStack() as stack:
+    with ExitStack() as stack:
         strangers = {}  # all wait at the same time
         for path in ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/rungway.v1.SearchService/Ask"):
-            strangers[path] = stack.enter_context(Connection(service.address))
+            strangers[path] = stack.enter_context(Connection(reflecting.address))
             strangers[path].call(path.encode())
         for path, stranger in strangers.items():
             assert stranger.status() == grpc.StatusCode.DEADLINE_EXCEEDED.value[0], path
 
 
-def test_a_call_that_ends_without_a_message_is_bad_input(redis_url: str) -> None:
-    with services(redis_url) as (service,), Connection(service.address) as stranger:
+def test_a_call_that_ends_without_a_message_is_bad_input(reflecting: Service) -> None:
+    with Connection(reflecting.address) as stranger:
         stranger.call(b"/rungway.v1.SearchService/Ask", ended=True)
         assert stranger.status() == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
@@ -222,17 +242,6 @@ def test_the_log_warns_before_all_calls_are_in_use(redis_url: str) -> None:
         assert line["most"] == 1_004
 
 
-def trained(service: Service, trials: int) -> str:
-    """A search in which `trials` trials have told a result."""
-    name = unique_name("trained")
-    with Client(service.address, experiment=name) as client:
-        client.create_experiment(name, config(max_trials=3_000))
-        for _ in range(trials // 64):
-            reply = client.ask_once(64)
-            client.tell_many([Result(each, [Report(1, 0.5)]) for each in reply.assignments])
-    return name
-
-
 def leave_by_cancelling(stream: grpc.Call, _: grpc.Channel) -> None:
     stream.cancel()
 
@@ -244,18 +253,16 @@ def leave_by_hanging_up(_: grpc.Call, channel: grpc.Channel) -> None:
 @pytest.mark.parametrize("leave", [leave_by_cancelling, leave_by_hanging_up])
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment", "Watch", "Reflection"])
 def test_leaving_a_stream_midway_is_not_an_incident(
-    rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], redis_url: str
+    rpc: str, leave: Callable[[grpc.Call, grpc.Channel], None], reflecting: Service, trained: str
 ) -> None:
-    with services(redis_url, 1, "--reflection") as (service,):
-        name = trained(service, 8 * 64)
-        for _ in range(20):
-            channel = grpc.insecure_channel(service.address, options=[("grpc.use_local_subchannel_pool", 1)])
-            leave(begun(streams(channel, name)[rpc]), channel)
-            channel.close()
-        with Client(service.address, experiment=name) as client:
-            assert client.get_experiment().experiment == name
-        assert not [line for line in service.log().splitlines() if '"level": "error"' in line]
-        assert "Traceback" not in service.log()
+    for _ in range(20):
+        channel = grpc.insecure_channel(reflecting.address, options=[("grpc.use_local_subchannel_pool", 1)])
+        leave(begun(streams(channel, trained)[rpc]), channel)
+        channel.close()
+    with Client(reflecting.address, experiment=trained) as client:
+        assert client.get_experiment().experiment == trained
+    assert not [line for line in reflecting.log().splitlines() if '"level": "error"' in line]
+    assert "Traceback" not in reflecting.log()
 
 
 def begun(stream: Callable[[], Any]) -> Any:
@@ -285,18 +292,16 @@ def streams(channel: grpc.Channel, name: str) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("rpc", ["WatchEvents", "ExportExperiment"])
-def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, redis_url: str) -> None:
-    with services(redis_url) as (service,):
-        name = trained(service, 20 * 64)
-        message = pb.WatchEventsRequest(experiment=name).SerializeToString()  # that of the export is the same
-        body = b"\0" + len(message).to_bytes(4, "big") + message
-        with ExitStack() as stack:
-            for _ in range(3):
-                strange = stack.enter_context(Connection(service.address))
-                for i in range(30):  # more than the windows of a connection hold: they wait in the middle of a write
-                    strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
-                strange.read_some()
-        with Client(service.address, experiment=name) as client:
-            assert client.get_experiment().experiment == name
-        assert not service.lines("unexpected_error")
-        assert "Traceback" not in service.log()
+def test_hanging_up_before_all_is_written_is_not_an_incident(rpc: str, reflecting: Service, trained: str) -> None:
+    message = pb.WatchEventsRequest(experiment=trained).SerializeToString()  # that of the export is the same
+    body = b"\0" + len(message).to_bytes(4, "big") + message
+    with ExitStack() as stack:
+        for _ in range(3):
+            strange = stack.enter_context(Connection(reflecting.address))
+            for i in range(30):  # more than the windows of a connection hold: they wait in the middle of a write
+                strange.call(f"/rungway.v1.ExperimentService/{rpc}".encode(), stream=2 * i + 1, message=body)
+            strange.read_some()
+    with Client(reflecting.address, experiment=trained) as client:
+        assert client.get_experiment().experiment == trained
+    assert not reflecting.lines("unexpected_error")
+    assert "Traceback" not in reflecting.log()

@@ -21,7 +21,7 @@ from rungway_server.service.access import REVOKED_WITHIN_SECONDS
 from rungway_server.transport.tls import TlsError, TlsFiles
 from tests.support.another_user import SOMEBODY, as_user
 from tests.support.calls import config, unique_name
-from tests.support.command_line import run
+from tests.support.command_line import on_redis, run
 from tests.support.redis_server import embedded_binary, free_port, redis_on_port, redis_on_socket
 from tests.support.service import Service, services
 from tests.support.waiting import SECONDS, wait_until
@@ -75,9 +75,7 @@ def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]"
 
 
 def make_token(url: str, *flags: str) -> str:
-    made = command("token", "create", *flags, RUNGWAY_REDIS_URL=url)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()
+    return on_redis(url, "token", "create", *flags)[0].strip()
 
 
 def settings(service: Service, **fields: object) -> ClientConfig:

@@ -1,46 +1,28 @@
 """Each seeded mistake in the Lua is caught: some game worked by hand comes out otherwise than in the model."""
 
-import time
-
 import pytest
 
-from rungway_server.store.redis import RedisStore
+from tests.model.catching import Games, caught_by, known_first
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
-from tests.model.hand import Example
 from tests.model.mutants import MUTANTS, Mutant
-from tests.model.pair import Differs
 
-
-def differs(play: Example, workbench: Workbench, store: RedisStore) -> bool:
-    """Whether store and model come apart in a game. Any other error, such as one of Lua itself, is raised."""
-    try:
-        play(lambda plan, **options: workbench.start(plan, store=store, **options))
-    except Differs:
-        return True
-    return False
+CAUGHT_BY = caught_by()
 
 
 @pytest.fixture(scope="module")
-def games(workbench: Workbench) -> list[Example]:
-    """The games in which the true scripts agree with the model: only they can tell a mistake from the truth. The
-    short ones come first."""
-    took: dict[Example, float] = {}
-    for play in EXAMPLES:
-        began = time.perf_counter()
-        if not differs(play, workbench, workbench.store):
-            took[play] = time.perf_counter() - began
-    assert took
-    return sorted(took, key=lambda play: took[play])
+def games(workbench: Workbench) -> Games:
+    return Games(workbench)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
-def test_mistake_is_caught(mutant: Mutant, workbench: Workbench, games: list[Example]) -> None:
-    store = workbench.new_store(mutant.transform)
-    caught_by = next((play for play in games if differs(play, workbench, store)), None)
-    assert caught_by
-    games.remove(caught_by)
-    games.insert(0, caught_by)  # the next mistake is likely to be one of the same kind
+def test_mistake_is_caught(mutant: Mutant, games: Games) -> None:
+    assert games.catching(mutant, known_first(mutant, EXAMPLES, CAUGHT_BY))
+
+
+def test_a_game_is_known_for_each_mistake() -> None:
+    assert CAUGHT_BY.keys() == {mutant.name for mutant in MUTANTS}, "make mutants"
+    assert set(CAUGHT_BY.values()) <= {play.__name__ for play in EXAMPLES}, "make mutants"
 
 
 def test_mutants_have_names_of_their_own() -> None:

@@ -118,17 +118,18 @@ async def read_keys(redis: Any) -> dict[str, Any]:
 
 async def write_keys(redis: Any, keys: dict[str, Any]) -> None:
     """Write these keys into Redis."""
-    await redis.flushall()
+    pipe = redis.pipeline(transaction=False).flushall()
     for key, held in keys.items():
         for item in held["content"]:
             if held["type"] == "hash":
-                await redis.hset(key, bytes.fromhex(item[0]), bytes.fromhex(item[1]))
+                pipe.hset(key, bytes.fromhex(item[0]), bytes.fromhex(item[1]))
             elif held["type"] == "list":
-                await redis.rpush(key, bytes.fromhex(item))
+                pipe.rpush(key, bytes.fromhex(item))
             elif held["type"] == "zset":
-                await redis.zadd(key, {bytes.fromhex(item[0]): item[1]})
+                pipe.zadd(key, {bytes.fromhex(item[0]): item[1]})
             else:
-                await redis.xadd(key, {"e": bytes.fromhex(item[1])}, id=item[0])
+                pipe.xadd(key, {"e": bytes.fromhex(item[1])}, id=item[0])
+    await pipe.execute()
 
 
 async def seen_of(store: RedisStore) -> dict[str, Any]:

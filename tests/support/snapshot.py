@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from redis import Redis
+from redis import Redis, RedisCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,28 @@ _READ: dict[bytes, Callable[[Any, bytes], object]] = {
 }
 
 
+_LAST: "WeakKeyDictionary[Redis, tuple[object, Snapshot]]" = WeakKeyDictionary()
+
+
 def snapshot(client: Redis) -> Snapshot:
-    """Every key with its content."""
+    """Every key with its content. It is read again only if Redis has been written to since the last time."""
+    state = _state(client)
+    before, found = _LAST.get(client, (None, {}))
+    if state is None or state != before:
+        found = _read(client)
+        _LAST[client] = state, found
+    return found
+
+
+def _state(client: Redis) -> object:
+    """What is another after each write, each key that expires, and a restart; None of a cluster: it is several."""
+    if isinstance(client, RedisCluster):
+        return None
+    about: Any = client.info("persistence")
+    return about["rdb_last_save_time"], about["rdb_changes_since_last_save"], client.dbsize()
+
+
+def _read(client: Redis) -> Snapshot:
     keys: list[bytes] = sorted(client.keys("*"))  # type: ignore[arg-type]  # the stubs allow an awaitable
     types = _each(client, keys, lambda pipe, key: pipe.type(key))
     kinds = dict(zip(keys, types, strict=True))

@@ -155,11 +155,11 @@ class HeldAsks:
                     asked = await self._turn(line, waiter, ask)
                     if asked[0].status is AskStatus.WAIT:
                         expired = (*expired, *asked[0].expired)
-                        if loop.time() < end and not self._stopping.is_set():
+                        if not waiter.is_over and not self._stopping.is_set():
                             waiter.turn = loop.create_future()
                             line.join(waiter)
                             continue
-                        asked = _over(asked[0]) if loop.time() >= end else self._later(asked[0])
+                        asked = _over(asked[0]) if waiter.is_over else self._later(asked[0])
                 return asked[0]._replace(expired=(*expired, *asked[0].expired)) if expired else asked[0], asked[1]
         finally:
             timer.cancel()
@@ -252,7 +252,9 @@ def _over(answer: AskAnswer) -> Asked:
 
 
 def _end(line: WaitingLine, waiter: Waiter) -> None:
-    """Its time is over. Who asks just now, or is about to be answered, gets that answer."""
+    """Its time is over: by this timer, which the clock of the loop may say is early. Who asks just now, or is about to
+    be answered, gets that answer."""
+    waiter.is_over = True
     if not line.is_answer_for(waiter):
         line.asks_now(waiter)
     elif line.leave(waiter):

@@ -20,12 +20,13 @@ Asked = tuple[AskAnswer, TrialView | None]
 class Waiter:
     """One ask that is held. `turn` is done when it is to be answered, or with None when it is to ask again."""
 
-    __slots__ = ("asks", "began", "count", "request_id", "since", "turn")
+    __slots__ = ("asks", "began", "count", "is_over", "request_id", "since", "turn")
 
     def __init__(self, began: float, since: float, request_id: str, count: int) -> None:
         """`began` is when the call came, `since` when its worker began to wait, on the clock of the event loop; `count`
         how much it wants."""
-        self.began, self.since, self.request_id, self.count, self.asks = began, since, request_id, count, False
+        self.began, self.since, self.request_id, self.count = began, since, request_id, count
+        self.asks = self.is_over = False
         self.turn: asyncio.Future[Asked | None] = asyncio.get_running_loop().create_future()
 
 
