@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,9 @@ def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]"
 
 
 def make_token(url: str, *flags: str) -> str:
-    return on_redis(url, "token", "create", *flags)[0].strip()
+    """In a thread of its own, because the event loop of a browser may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(on_redis, url, "token", "create", *flags).result()[0].strip()
 
 
 def settings(service: Service, **fields: object) -> ClientConfig:

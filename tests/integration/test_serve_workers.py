@@ -26,7 +26,8 @@ def leave_in_time_wait(port: int) -> None:
 def test_a_connection_in_time_wait_holds_no_port(redis_url: str, tmp_path: Path) -> None:
     port = free_port()
     leave_in_time_wait(port)
-    service = Service(tmp_path, ("--listen", f"127.0.0.1:{port}", "--redis", redis_url, "--workers", "2"))
+    flags = ("--listen", f"127.0.0.1:{port}", "--http", "off", "--redis", redis_url, "--workers", "2")
+    service = Service(tmp_path, flags)
     try:
         assert service.address == f"127.0.0.1:{port}"
     finally:
