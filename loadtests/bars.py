@@ -22,7 +22,7 @@ from loadtests.slots import PORTS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this load test to the command line."""
-    parser.add_argument("--calls", type=int, default=24_000, help="calls of each kind of `costs` (%(default)s)")
+    parser.add_argument("--calls", type=int, default=20_000, help="calls of each kind of `costs` (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of one other measurement (%(default)s)")
     parser.add_argument(
         "--rounds", type=int, default=3, help="of the others; `costs` has four times as many (%(default)s)"
@@ -121,7 +121,7 @@ async def _waiting(arguments: argparse.Namespace) -> list[Bar]:
 
 async def _watchers(arguments: argparse.Namespace) -> list[Bar]:
     rate = 200.0
-    found = watchers.medians(await watchers.measure([1, 20], 10_000, rate, 4 * arguments.seconds, arguments.rounds))
+    found = watchers.medians(await watchers.measure([1, 20], 10_000, rate, 3 * arguments.seconds, arguments.rounds))
     one, many = found
     cores, ratio = f"{one.server_cores:.2f} and {many.server_cores:.2f} cores", many.server_cores / one.server_cores
     due = f"results taken with 20 watchers to the {rate:.0f} a second due"
