@@ -1,5 +1,6 @@
 """The Redis that contract and store tests run on: `--redis` names another topology, `make topologies` runs all."""
 
+import gc
 import os
 import signal
 import sys
@@ -48,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("cpu"):
         config.pluginmanager.register(CpuOfFiles())
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests are a million objects, which the garbage collector would look at again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
