@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -69,16 +70,16 @@ def trials(experiment_id: str, page: Page, target: str, output: TableOutput) -> 
     end = page.first + most
     ranks: _Ranks | None = None
     with service(target, experiment_id) as client:
+        searcher = cache(lambda: client.get_experiment().config.get("searcher", {}))
         if page.selects:
-            smaller = client.get_experiment().config.get("searcher", {}).get("smaller_is_better", True)
+            smaller = searcher().get("smaller_is_better", True)
             listed = _selected(client.list_trials(), _best_metric, page, smaller)[page.first : end + 1]
         else:
             listed = client.list_trials(most + 1, after=page.first)
         if output is TableOutput.TABLE and any(trial.objectives for trial in listed):
-            searcher = client.get_experiment().config.get("searcher", {})
             best = [(each.trial, each.objectives) for each in client.best(MOST_BEST) if each.objectives]
             first = frozenset(trial for trial, own in best if own.front == 0 and own.violation == 0)
-            ranks = _Ranks(searcher, first)
+            ranks = _Ranks(_Ranking(searcher()), first)
     found = listed[:most]
     more = end if len(listed) > most else None
     if output is TableOutput.JSON:
@@ -147,33 +148,36 @@ def _print_best(out: Console, experiment: Experiment, found: Sequence[Trial], by
     out.print("", grid, sep="\n")
 
 
+class _Ranking:
+    """What results rank by, as columns of a table: the objectives, and where there are constraints the violation."""
+
+    def __init__(self, searcher: Mapping[str, Any]) -> None:
+        self._names = [each.name for each in objectives_of(searcher)]
+        self._constrained = bool(searcher.get("outcome_constraints"))
+        self.heads = [*(f">{name}" for name in self._names), *[">Violation"] * self._constrained]
+
+    def cells(self, own: Objectives | None) -> list[str]:
+        """Those of a trial; `own` is what its last result ranks by."""
+        values = [number(own.values.get(name) if own else None) for name in self._names]
+        return [*values, *[number(own.violation if own else None)] * self._constrained]
+
+
 @dataclass(frozen=True, slots=True)
 class _Ranks:
     """What results rank by, and who is on the first front."""
 
-    searcher: Mapping[str, Any]
+    ranking: _Ranking
     first: frozenset[int]
 
 
 def _print_fronts(out: Console, found: Sequence[Trial], searcher: Mapping[str, Any]) -> None:
-    names = [each.name for each in objectives_of(searcher)]
-    constrained = bool(searcher.get("outcome_constraints"))
-    grid = table(
-        ">Trial",
-        ">Front",
-        *(f">{name}" for name in names),
-        *[">Violation"] * constrained,
-        ">Trained",
-        "State",
-        "Configuration",
-    )
+    ranking = _Ranking(searcher)
+    grid = table(">Trial", ">Front", *ranking.heads, ">Trained", "State", "Configuration")
     for trial in found:
-        ranks = trial.objectives or Objectives({})
-        values = [number(ranks.values.get(name)) for name in names]
-        beyond = [number(ranks.violation)] * constrained
-        front = "" if ranks.front is None else str(ranks.front)
+        own = trial.objectives or Objectives({})
+        front = "" if own.front is None else str(own.front)
         about = (count(trial.length), str(trial.state), text(settings(trial.hparams)))
-        grid.add_row(str(trial.trial), front, *values, *beyond, *about)
+        grid.add_row(str(trial.trial), front, *ranking.cells(own), *about)
     out.print("", grid, sep="\n")
 
 
@@ -183,11 +187,14 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool, ranks: _R
     # Empty columns give their space to others.
     optional = (*[">Bracket"] * bracketed, *[">Clone of"] * cloned, *[">Restarts"] * restarted)
     about = ("Configuration",) if hparams else (*[">Last"] * (ranks is None), *optional, "Worker or message")
-    grid = table(">Trial", "State", ">Length", *(_rank_heads(ranks) if ranks else (">Best",)), *about)
+    grid = table(">Trial", "State", ">Length", *([*ranks.ranking.heads, ">Front"] if ranks else [">Best"]), *about)
     grid.columns[1].min_width = len(TrialState.COMPLETED)  # the longest word there
     for trial in found:
         state = f"{trial.state}: {trial.outcome}" if trial.outcome else str(trial.state)
-        row = (str(trial.trial), state, count(trial.length), *_rank_cells(trial, ranks))
+        best = [number(trial.best_metric)]
+        if ranks:
+            best = [*ranks.ranking.cells(trial.objectives), "first" if trial.trial in ranks.first else ""]
+        row = (str(trial.trial), state, count(trial.length), *best)
         if hparams:
             grid.add_row(*row, text(settings(trial.hparams)))
         else:
@@ -195,21 +202,6 @@ def _print_trials(out: Console, found: Sequence[Trial], hparams: bool, ranks: _R
             more = (*[str(trial.bracket)] * bracketed, *[parent] * cloned, *[count(trial.restarts)] * restarted)
             grid.add_row(*row, *[number(trial.metric)] * (ranks is None), *more, _who(trial))
     out.print(grid)
-
-
-def _rank_heads(ranks: _Ranks) -> list[str]:
-    names = [f">{each.name}" for each in objectives_of(ranks.searcher)]
-    return [*names, *[">Violation"] * bool(ranks.searcher.get("outcome_constraints")), ">Front"]
-
-
-def _rank_cells(trial: Trial, ranks: _Ranks | None) -> list[str]:
-    """The best metric; where several rank, the last value of each, and whether it is on the front."""
-    if ranks is None:
-        return [number(trial.best_metric)]
-    own = trial.objectives
-    values = [number(own.values.get(each.name) if own else None) for each in objectives_of(ranks.searcher)]
-    beyond = [number(own.violation if own else None)] * bool(ranks.searcher.get("outcome_constraints"))
-    return [*values, *beyond, "first" if trial.trial in ranks.first else ""]
 
 
 def _who(trial: Trial) -> Text:

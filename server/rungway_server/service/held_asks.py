@@ -142,9 +142,8 @@ class HeldAsks:
         ask: Callable[[], Awaitable[Asked]],
     ) -> Asked:
         loop = asyncio.get_running_loop()
-        waiter, end = Waiter(began, loop.time() - hold.waited, *wanted[:2]), loop.time() + _seconds(hold)
-        expired = tuple[ExpiredLease, ...]()
-        timer = loop.call_at(end, _end, line, waiter)
+        waiter, expired = Waiter(began, loop.time() - hold.waited, *wanted[:2]), tuple[ExpiredLease, ...]()
+        timer = loop.call_later(_seconds(hold), _end, line, waiter)
         line.members += 1
         line.check(waiter)
         line.join(waiter)

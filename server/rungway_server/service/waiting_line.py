@@ -64,7 +64,7 @@ class WaitingLine:
         return dict(self._unknown.popitem() for _ in range(min(len(self._unknown), MOST_CHECKED)))
 
     def asks_now(self, waiter: Waiter) -> None:
-        """It does not wait for its turn, because its request was answered before."""
+        """It does not wait for its turn: its request was answered before, or its time is over."""
         if self.leave(waiter):
             self._ask(waiter)
 

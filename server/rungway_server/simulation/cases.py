@@ -78,14 +78,13 @@ def misled(table: Table, case: Case) -> Table:
     for unit in range(case.reversed_units):
         order = np.argsort(values[:, unit], kind="stable")
         values[order, unit] = table.values[order[::-1], unit]
-    elapsed = table.elapsed.copy()
+    curve_of = np.arange(len(values))
     if case.moved:
         order = np.argsort(values[:, -1] if table.smaller_is_better else -values[:, -1], kind="stable")
         best = order[: int(case.moved * len(order))]
         others = np.random.default_rng(5).choice(order[len(order) // 2 :], len(best), replace=False)
-        for columns in (values, elapsed):
-            columns[best], columns[others] = columns[others], columns[best]
-    return replace(table, values=values, elapsed=elapsed)
+        curve_of[best], curve_of[others] = others, best
+    return replace(table, values=values[curve_of], elapsed=table.elapsed[curve_of], ends=table.ends[curve_of])
 
 
 def file_of(case: Case, folders: Sequence[Path]) -> Path | None:

@@ -86,13 +86,11 @@ def _best(axes: "Axes", run: Run, summary: Summary, metric: str) -> None:
 
 
 def _volume(axes: "Axes", run: Run, front: Front) -> None:
-    times, shares = [[0.0, 0.0] for _ in range(2)]
-    for point in front.hypervolume:
-        times.append(point.time)
-        shares.append(point.share)
+    times = [0.0, *(point.time for point in front.hypervolume)]
+    shares = [0.0, *(point.share for point in front.hypervolume)]
     name = f"hypervolume of {many(len(front.members), 'trial')} on the front: {front.share:.1%}"
     axes.step([*times, run.end], [*shares, shares[-1]], where="post", color=BEST, linewidth=2, label=name, zorder=3)
-    axes.plot(times[2:], shares[2:], "o", color=BEST, markersize=3.5, zorder=4)
+    axes.plot(times[1:], shares[1:], "o", color=BEST, markersize=3.5, zorder=4)
     axes.set_ylim(0, 1.02)
     axes.grid(axis="y", color=GRID, linewidth=0.8, zorder=0)
     axes.set_ylabel("hypervolume (all curves: 1)", color=INK, fontsize=9.5)

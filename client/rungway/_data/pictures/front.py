@@ -50,7 +50,7 @@ def draw(data: SearchData, axes: Sequence[str]) -> "tuple[str, Figure]":
     _dots(plane, _places(violating, across, up), BAD, "x", "violates a constraint")
     places = sorted(_places(front, across, up))
     if len(objectives) == 2 and places:
-        plane.plot(*zip(*places, strict=True), color=BEST, linewidth=1.2, drawstyle=_steps(*chosen), zorder=3)
+        plane.plot(*zip(*places, strict=True), color=BEST, linewidth=1.2, drawstyle=_steps(chosen[0]), zorder=3)
     _dots(plane, places, BEST, "o", "on the front", size=46)
     canvas.legend(
         loc="upper right", bbox_to_anchor=(0.93, 0.905), ncols=3, frameon=False, fontsize=9, labelcolor=SOFT,
@@ -78,7 +78,7 @@ def _goal(objective: Objective) -> str:
     return "smaller is better" if objective.smaller_is_better else "larger is better"
 
 
-def _steps(across: Objective, up: Objective) -> str:
+def _steps(across: Objective) -> str:
     """How steps lead from one result of a front to the next, so that what lies behind them is dominated."""
     return "steps-post" if across.smaller_is_better else "steps-pre"
 

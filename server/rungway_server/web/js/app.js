@@ -23,9 +23,9 @@ const VIEWS = {
   searches: Searches, new: NewSearch, ladder: Ladder, overview: Overview, curves: Curves, parameters: Parameters,
   trials: TrialsTable, trial: Trial, workers: Workers, front: Front,
 };
-/** The views of a search, with their titles; keys 1 to 7, and 8 where there are several objectives. */
-const TABS = [["ladder", "Ladder"], ["overview", "Overview"], ["curves", "Curves"], ["parameters", "Parameters"], ["trials", "Trials"], ["trial", "Trial"], ["workers", "Workers"]];
-const tabsOf = (/** @type {any} */ experiment) => (objectivesOf(experiment).length > 1 ? [...TABS, ["front", "Front"]] : TABS);
+/** The views of a search, with their titles; keys 1 to 7, and 8 where there are several objectives: the last one. */
+const TABS = [["ladder", "Ladder"], ["overview", "Overview"], ["curves", "Curves"], ["parameters", "Parameters"], ["trials", "Trials"], ["trial", "Trial"], ["workers", "Workers"], ["front", "Front"]];
+const tabsOf = (/** @type {any} */ experiment) => (objectivesOf(experiment).length > 1 ? TABS : TABS.slice(0, -1));
 
 const store = new Store();
 
@@ -74,7 +74,7 @@ function Search() {
   const route = useSignal(store.route), experiment = useSignal(store.experiment), problem = useSignal(store.problem);
   // On a narrow screen the tabs scroll.
   useEffect(() => document.querySelector(".tabs a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.view]);
-  const tabs = tabsOf(experiment), found = [...TABS, ["front", "Front"]].find(([name]) => name === route.view);
+  const tabs = tabsOf(experiment), found = TABS.find(([name]) => name === route.view);
   const view = !found ? html`<p class="empty">There is no view “${route.view}”.</p>`
     : experiment ? html`<${VIEWS[route.view]} key=${route.view} store=${store} />`
     : problem ? html`<${Missing} problem=${problem} />` : html`<p class="empty">Reading the search …</p>`;
