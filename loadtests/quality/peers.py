@@ -22,7 +22,7 @@ from loadtests.peers.environments import NotInstalled
 from loadtests.quality.libraries import LIBRARIES, library, play
 from rungway_server.service.experiments import plan_search
 from rungway_server.simulation import quality
-from rungway_server.simulation.cases import CASES, FOLDER, Case, file_of
+from rungway_server.simulation.cases import CASES, FOLDER, Case, file_of, named
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import Pool, space_of
 from rungway_server.simulation.quality import SEARCHES, Bar, Figures, Row, geometric
@@ -80,15 +80,18 @@ def _time(row: Row, horizon: float) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Print the figures and the bars; to standard error, how far it is."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        cases = named([case for case in CASES if not case.stream], chosen.only)
+    except LookupError as error:
+        parser.error(f"--only: {error.args[0]}")
     seeds, began = range(chosen.seeds), time.perf_counter()
     found, absent = dict[Case, dict[str, Row]](), dict[str, str]()
     print(*list(quality.lines({}))[:2], sep="\n", flush=True)
     with ProcessPoolExecutor(chosen.processes) as processes:
-        for case in CASES:
+        for case in cases:
             file = file_of(case, [FOLDER, *(chosen.curves or ())])
-            if case.stream or not any(part in case.name for part in chosen.only):
-                continue
             if not file:
                 absent[case.file] = "not at hand"
                 continue

@@ -143,9 +143,15 @@ class Run:
             "hyperparameters": space,
             "searcher": searcher,
             "seed": self.outcome.seed + number,
-            "lease_seconds": max(LEASE_SECONDS, min(self.scenario.lease_seconds, self._stage.seconds / 10)),
+            "lease_seconds": self._lease_seconds(),
             "max_restarts": 8,
         }
+
+    def _lease_seconds(self) -> float:
+        """A worker over HTTP has one replica. Where no lease may expire, a lease outlasts the start of a new one, which
+        depends on the machine."""
+        least = 3 * self._stage.start_seconds if self.scenario.keeps_leases else 0.0
+        return max(LEASE_SECONDS, least, min(self.scenario.lease_seconds, self._stage.seconds / 10))
 
     def _look_on(self, experiment: str, limit: float) -> None:
         if self._broken:

@@ -1,5 +1,6 @@
 """What a scenario plays on: a Redis, replicas of the service, and a network between all of them and the workers."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class Stage:
     """The same to its HTTP port."""
     seconds: float
     """How long the run is to last."""
+    start_seconds: float
+    """How long the replicas took to be ready, all at once."""
     key: str = ""
     """A key of the search under way: a Cluster has many primaries, and this one's is meant."""
 
@@ -139,14 +142,16 @@ def staged(folder: Path, seconds: float, *, topology: str, fsync: str, replicas:
     with ExitStack() as stack:
         store = single(folder / "redis", fsync, stack) if topology == "standalone" else several(topology, fsync, stack)
         running = [Replica(folder / f"service {number}", store.url) for number in range(replicas)]
+        began = time.monotonic()
         for replica in running:
             stack.callback(replica.kill)
             replica.begin()
         for replica in running:
             replica.wait()
+        took = time.monotonic() - began
         grpc = [stack.enter_context(link_to(replica.port)) for replica in running]
         http = [stack.enter_context(link_to(replica.http_port)) for replica in running]
-        yield Stage(store, running, grpc, http, seconds)
+        yield Stage(store, running, grpc, http, seconds, took)
 
 
 def single(folder: Path, fsync: str, stack: ExitStack) -> Store:

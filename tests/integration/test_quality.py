@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from rungway_server.service.experiments import plan_search
-from rungway_server.simulation.cases import CASES, DECEPTIVE_CASES, MODEL_CASES, Case, misled
+from rungway_server.simulation.cases import CASES, DECEPTIVE_CASES, MODEL_CASES, Case, misled, named
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
-from rungway_server.simulation.quality import SEARCHES, Figures, Row, bars, lines, measure, model_bars
+from rungway_server.simulation.quality import SEARCHES, Figures, Row, bars, lines, main, measure, model_bars
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SyntheticCurves
@@ -52,6 +52,18 @@ def test_first_units_mislead_as_the_case_says(small: Table) -> None:
     assert len(changed) == 12
     assert best < changed
     assert sorted(moved.elapsed[:, -1]) == sorted(small.elapsed[:, -1])
+
+
+def test_a_name_that_no_table_has_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["quality", "--only", "GRU65"])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr()
+    assert "--only: no table has 'GRU65' in its name: taskset_a" in told.err
+    assert not told.out
+    assert named(CASES, ["digits", "ogbg"]) == [case for case in CASES if "digits" in case.name or "ogbg" in case.name]
 
 
 def test_a_bar_that_is_missed_says_so() -> None:

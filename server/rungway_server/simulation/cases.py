@@ -1,6 +1,6 @@
 """The recorded tables that searches are compared on, as they are and changed so that they mislead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +67,14 @@ DECEPTIVE_CASES = tuple(
     replace(case, moved=0.015) for case in MODEL_CASES if case.task in (KC1, FASHION) or "IRNN" in str(case.task)
 )
 """Tables that deceive models (`--deceptive`)."""
+
+
+def named(cases: Iterable[Case], parts: Sequence[str]) -> list[Case]:
+    """The cases with one of `parts` in their names. Raises LookupError, which names all of them, if there is none."""
+    every = [*cases]
+    if found := [case for case in every if any(part in case.name for part in parts)]:
+        return found
+    raise LookupError(f"no table has {' or '.join(map(repr, parts))} in its name: {'; '.join(c.name for c in every)}")
 
 
 def misled(table: Table, case: Case) -> Table:

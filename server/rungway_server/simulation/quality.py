@@ -30,6 +30,7 @@ from rungway_server.simulation.cases import (
     Case,
     file_of,
     misled,
+    named,
 )
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
@@ -318,7 +319,10 @@ def main() -> None:
     searches = chosen.searches or (WITH_MODELS if chosen.models else [*SEARCHES])
     budget = chosen.budget or (MODEL_BUDGET if chosen.models else BUDGET)
     tables = DECEPTIVE_CASES if chosen.deceptive else MODEL_CASES if chosen.models else CASES
-    cases = [case for case in tables if chosen.only in case.name]
+    try:
+        cases = named(tables, [chosen.only])
+    except LookupError as error:
+        parser.error(f"--only: {error.args[0]}")
     files = {case: file_of(case, [FOLDER, *(chosen.curves or ())]) for case in cases}
     found: dict[Case, dict[str, list[Figures]]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
