@@ -9,11 +9,12 @@ from rungway_server.service.experiments import plan_search
 from rungway_server.simulation.cases import CASES, DECEPTIVE_CASES, MODEL_CASES, Case, misled, named
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
+from rungway_server.simulation.pool import Pool, space_of
 from rungway_server.simulation.quality import SEARCHES, Figures, Row, bars, lines, main, measure, model_bars
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SyntheticCurves
-from rungway_server.simulation.table import Table
+from rungway_server.simulation.table import Table, TableCurves
 from tests.support.small_table import small_table
 
 
@@ -32,6 +33,23 @@ def test_every_search_is_measured_and_the_same_each_time(small: Table) -> None:
     assert first["auto"].busy == pytest.approx(1)  # whoever waits goes on
     found = {CASES[4]: {name: Row.of([figures, figures]) for name, figures in first.items()}}
     assert len([*lines(found)]) == 2 + len(SEARCHES)
+
+
+@pytest.mark.parametrize("proposals", ["mixture", "forest", "kde"])
+def test_each_row_is_used_once_whoever_proposes(small: Table, proposals: str) -> None:
+    """Also those that were proposed, and not used because a better model came: their turn comes again."""
+    rows = len(small.values)
+    section = {"name": "auto", "proposals": proposals, "metric": "loss", "max_trials": rows, "max_length": 9}
+    planned = plan_search({"hyperparameters": space_of(small.columns), "searcher": section, "seed": 3})
+    pool = Pool(small, planned.config)
+
+    async def run() -> Run:
+        async with stage(compute=pool.compute) as store:
+            curves = TableCurves(small, 3, rows=pool)
+            return await simulate(store, planned.config, planned.plan, curves, Fleet(4), keep_steps=False)
+
+    trials = {job.trial for job in run_on_stage(run()).jobs}
+    assert sorted(pool[trial] for trial in trials) == list(range(rows))
 
 
 def test_first_units_mislead_as_the_case_says(small: Table) -> None:

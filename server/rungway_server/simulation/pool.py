@@ -52,6 +52,7 @@ class Pool:
         self._row_of_config = {identity(each): row for row, each in enumerate(self._hparams)}
         self._x = self._columns.encoded(self._hparams)
         self._order, self._again, self._next = order or Dealt(len(self._x), config.seed), order is not None, 0
+        self._left = {} if self._again else dict.fromkeys(self._order[i] for i in range(len(self._x)))
         self._rows, self._taken = dict[int, int](), set[int]()
         self._offered: dict[tuple[Source, int], list[int]] = {}
         self._used = np.zeros(len(self._x), np.bool_)
@@ -67,6 +68,7 @@ class Pool:
             row = self._next_row()
         self._rows[trial] = row
         self._taken.add(row)
+        self._left.pop(row, None)
         self._used[row] = True
 
     def give(self, trial: int, hparams: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -89,12 +91,11 @@ class Pool:
         ]
 
     def _next_row(self) -> int:
-        while self._again or self._next < len(self._x):
+        """The next row of the order that is free; when there is none, one that is offered only."""
+        if self._again:
             self._next += 1
-            row = self._order[self._next - 1]
-            if self._again or not self._used[row]:
-                return row
-        return self._order[self._next - 1]
+            return self._order[self._next - 1]
+        return next((row for row in self._left if not self._used[row]), next(iter(self._left)))
 
     def _proposed(self, observed: Observed, source: Source, numbers: range, entry: int) -> list[int]:
         """Rows that are free; those that were offered before and not taken are free again."""
