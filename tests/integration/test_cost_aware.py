@@ -237,7 +237,7 @@ def test_costs_of_any_other_search_are_kept_and_change_nothing(url: str) -> None
 
 
 def test_a_report_between_rungs_counts_at_once(url: str) -> None:
-    """Its cost is there for the next new trial, whichever server that asks."""
+    """Its cost is there for the next new trial, whichever server that asks; also after an update of the search."""
 
     async def used() -> list[Any]:
         async with connect(url, timeout_seconds=5) as router, AsyncRedis.from_url(url) as redis:
@@ -246,6 +246,10 @@ def test_a_report_between_rungs_counts_at_once(url: str) -> None:
             now = await create(store, HERE, cost_aware=True, min_length=6)
             given = (await store.ask(HERE, "", 1, "w", now_ms=now)).assignments[0]
             for length in (1, 2, 4):
+                if length == 4:
+                    planned = plan_search(document(cost_aware=True, min_length=6, max_trials=70))
+                    made = await store.definition(HERE, fresh=True)
+                    assert await store.change_plan(HERE, made, planned.config, planned.plan)
                 report = Report(length, 0.5, Further({}, 2.0 * length))
                 await store.tell(HERE, f"t{length}", [Result(given.lease, [report])], now_ms=now)
                 await store.tell(HERE, f"t{length}", [Result(given.lease, [report])], now_ms=now)  # comes again
