@@ -60,6 +60,12 @@ class Scene:
         del counts["costs"]
         self.set_counts(counts)
 
+    def forget(self) -> None:
+        """What the costs of entries were when shares began to count."""
+        counts = self.counts()
+        del counts["costs"]["before"]
+        self.set_counts(counts)
+
     def in_sources(self, **changes: object) -> None:
         """Change what is counted by source."""
         counts = self.counts()
@@ -73,7 +79,7 @@ def more(values: list[float]) -> list[float]:
 
 
 DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
-    "costs_are_counted_where_they_are_to_be": [lambda s: s.without()],
+    "costs_are_counted_where_they_are_to_be": [lambda s: s.without(), lambda s: s.forget()],
     "costs_are_of_training": [
         lambda s: s.set_costs(told=[10**6, *s.counts()["costs"]["told"][1:]]),
         lambda s: s.set_costs(told=[0] * 4),

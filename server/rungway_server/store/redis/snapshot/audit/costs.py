@@ -27,7 +27,10 @@ def _costs(snapshot: Snapshot) -> Iterator[tuple[str, Mapping[str, Any], Sequenc
 
 
 def costs_are_counted_where_they_are_to_be(snapshot: Snapshot) -> Iterator[str]:
-    """A cost-aware search counts costs by entry, and by source where these learn; any other counts none."""
+    """A cost-aware search counts costs by entry, and by source where these learn; any other counts none.
+
+    Since shares count, what the costs were then is known.
+    """
     assert snapshot.plan is not None
     plan = snapshot.plan
     wanted = {"entries"} if plan.cost_aware and plan.entries else set()
@@ -35,6 +38,10 @@ def costs_are_counted_where_they_are_to_be(snapshot: Snapshot) -> Iterator[str]:
     found = {name for name, *_ in _costs(snapshot)}
     if found != wanted:
         yield f"costs are counted by {sorted(found)}, wanted {sorted(wanted)}"
+    began = {"entries": "opened" in snapshot.progress, "sources": "base" in snapshot.progress.get("sources", ())}
+    for name, now, *_ in _costs(snapshot):
+        if began[name] and "before" not in now:
+            yield f"{name}: shares count, and what the costs were before is not known"
 
 
 def costs_are_of_training(snapshot: Snapshot) -> Iterator[str]:
