@@ -15,7 +15,7 @@ from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.layout.schema import ENTRIES
+from rungway_server.store.redis.layout.schema import COSTS, ENTRIES
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, move
@@ -38,6 +38,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "stops": config("async_halving", space=LATER, max_trials=30, num_rungs=3, divisor=3, stop_once=True, **BUDGET),
     "brackets": config("adaptive_asha", space=FINITE, max_trials=30, divisor=3, **BUDGET),
     "random": config("random", space=LATER, max_trials="unlimited", **BUDGET),
+    "auto by cost": config("auto", space=LATER, max_trials=40, divisor=2, cost_aware=True, **BUDGET),
 }
 NUMBERS = list(range(300))
 
@@ -132,7 +133,8 @@ async def test_a_search_with_everything_goes_on_elsewhere(
     text = await move(here, ref, there)
     again = ExperimentRef("default", "again")
     other = await move(there, ref, there, again.experiment)
-    assert Parts.of(text) == Parts.of(other) == Parts(4, further=True, own_best=True, about=True)
+    by_cost = name == "auto by cost"
+    assert Parts.of(text) == Parts.of(other) == Parts(7 if by_cost else 4, further=True, own_best=True, about=True)
     released = await original.give_all_back()
     players = [
         Worker(*place, random.Random(6)) for place in ((here.store, ref), (there.store, ref), (there.store, again))
@@ -144,5 +146,5 @@ async def test_a_search_with_everything_goes_on_elsewhere(
     first, *others = [await of_use(player.store, player.ref) for player in players]
     assert others == [first, first]
     for url, experiment in ((here.url, ref), (there.url, ref), (there.url, again)):
-        assert await schema_of(url, experiment) == ENTRIES
+        assert await schema_of(url, experiment) == (COSTS if by_cost else ENTRIES)
         await assert_sound(url, experiment.experiment)

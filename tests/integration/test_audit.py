@@ -23,6 +23,7 @@ from rungway_server.store.redis.layout.records import BINARY, TRIAL_FIELDS, unpa
 from rungway_server.store.redis.snapshot.audit import INVARIANTS, Report
 from tests.integration.test_audit_bounded import DAMAGES as BOUNDED
 from tests.integration.test_audit_sources import DAMAGES as OF_SOURCES
+from tests.integration.test_cost_aware import DAMAGES as OF_COSTS
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
 from tests.support.audited import report_of
 from tests.support.redis_server import redis_on_socket
@@ -369,7 +370,7 @@ def test_a_sound_search_of_an_uncounted_space_passes(plan: Plan) -> None:
 
 def test_every_invariant_is_broken_below() -> None:
     assert {"everything_is_readable", *(each.__name__ for each in INVARIANTS)} == {
-        *(name for some in (DAMAGES, BOUNDED, OF_SOURCES) for name in some)
+        *(name for some in (DAMAGES, BOUNDED, OF_SOURCES, OF_COSTS) for name in some)
     }
     assert all(len(finding.__doc__ or "") > 20 for finding in INVARIANTS)
 

@@ -191,7 +191,7 @@ DAMAGES: dict[str, Callable[[str], str]] = {
     "a line is missing": lambda text: "".join(text.splitlines(keepends=True)[:5] + text.splitlines(keepends=True)[6:]),
     "a digit is another": lambda text: text.replace('"restarts": 0', '"restarts": 1', 1),
     "lines after the end": lambda text: text + "{}\n",
-    "a newer format": lambda text: changed(text, lambda line: line.update(rungway_export=7), "rungway_export"),
+    "a newer format": lambda text: changed(text, lambda line: line.update(rungway_export=8), "rungway_export"),
     "the format is true": lambda text: changed(text, lambda line: line.update(rungway_export=True), "rungway_export"),
     "the format is 1.0": lambda text: changed(text, lambda line: line.update(rungway_export=1.0), "rungway_export"),
     "a field is missing": lambda text: changed(text, lambda line: line.pop("state"), "hparams"),

@@ -370,6 +370,33 @@ def test_trials_are_the_rows_nearest_to_them() -> None:
     assert timeless(invoke(*search, "--seed", "1"))["best"] == near["best"]  # nothing is random any more
 
 
+class DearWhereUnjudged(SteadyCurves):
+    """Early results say nothing, and a trial that enters above the lowest rung takes five times as long for a unit."""
+
+    name, max_length = "dear", 4
+
+    def metric(self, trial: int, length: int) -> float:
+        return (trial * 37 + length * length * 53) % 101 / 101
+
+    def seconds(self, trial: int, start: int, end: int) -> float:
+        return (end - start) * (5.0 if start == 0 and end > 1 else 1.0)
+
+    def finals(self) -> list[float]:
+        return [0.1]
+
+
+async def test_results_of_a_cost_aware_search_say_what_their_jobs_took(store: Store) -> None:
+    """What is dear gets less of the training than by length."""
+
+    async def unjudged(**searcher: Any) -> float:
+        search = planned(name="auto", max_trials=80, max_length=4, divisor=2, min_length=1, **searcher)
+        jobs = (await run(store, search, Fleet(1), DearWhereUnjudged())).jobs
+        return sum(job.end for job in jobs if job.start == 0 and job.end > 1) / sum(job.end - job.start for job in jobs)
+
+    by_cost, by_length = await unjudged(cost_aware=True), await unjudged()
+    assert 0 < by_cost < 0.8 * by_length
+
+
 def test_the_hypervolume_of_a_search_with_two_objectives(tmp_path: Path) -> None:
     """What the command says of the front is what its events say."""
     csv, png = tmp_path / "events.csv", tmp_path / "picture.png"

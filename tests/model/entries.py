@@ -1,11 +1,11 @@
 """Entries in the plainest form: where the next new trial enters, from the results and the training by entry."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rungway_server.domain.engine import ELSEWHERE, Entry
 from rungway_server.domain.search.plan import Plan
+from tests.model.costs import Costs, lags, total, used
 from tests.model.ladder import Ladder
 from tests.model.objectives import Window
 
@@ -20,6 +20,8 @@ class Entries:
     ladder: Ladder
     spent: list[int]
     """Shared with the search, which counts it."""
+    costs: Costs | None = None
+    """The same, in a cost-aware search."""
     share: list[int] = field(init=False)
     credit: list[int] = field(init=False)
     opened: list[int] | None = None
@@ -31,9 +33,10 @@ class Entries:
 
     def shown(self) -> tuple[Entry, ...]:
         """As explanations and the progress show them."""
+        weighed = self.costs.weigh(self.spent) if self.costs else [None] * len(self.spent)
         return tuple(
-            Entry(share / PARTS, spent, credit / PARTS)
-            for share, spent, credit in zip(self.share, self.spent, self.credit, strict=True)
+            Entry(share / PARTS, spent, credit / PARTS, used)
+            for share, spent, credit, used in zip(self.share, self.spent, self.credit, weighed, strict=True)
         )
 
     def choose(self, told: int, *, now: bool = False) -> int:
@@ -43,11 +46,13 @@ class Entries:
             self._learn()
         if self.opened is None and (now or self.ladder.entries[-1]):
             self.opened = list(self.spent)
+            if self.costs:
+                self.costs.remember()
         if self.opened is None:
             return 0
-        since = [spent - before for spent, before in zip(self.spent, self.opened, strict=True)]
-        lags = [share * sum(since) - PARTS * own for share, own in zip(self.share, since, strict=True)]
-        return lags.index(max(lags))
+        have, had = used(self.spent, self.costs), used(self.opened, self.costs, then=True)
+        behind = lags(self.share, have, had, PARTS)
+        return behind.index(max(behind))
 
     def _learn(self) -> None:
         judging = [k for k in range(len(self.share)) if self._top(k) >= 2]
@@ -56,14 +61,14 @@ class Entries:
         k = judging[-1]
         credit = self._credits(k)
         first = [share / PARTS for share in self.plan.entries]
-        trained = [spent / self.ladder.length(-1) for spent in self.spent]
+        trained = [length / self.ladder.length(-1) for length in used(self.spent, self.costs)]
         judged = range(k + 1)
-        brought, cost = _total(credit[s] for s in judged), _total(trained[s] for s in judged)
+        brought, cost = total(credit[s] for s in judged), total(trained[s] for s in judged)
         if brought == 0 or cost <= 0:
             return
         rates = [(credit[s] + 2 * first[s] * brought / cost) / (trained[s] + 2 * first[s]) for s in judged]
         weights = [rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
-        part, whole = _total(first[s] for s in judged), _total(weights)
+        part, whole = total(first[s] for s in judged), total(weights)
         shares = [part * weight / whole for weight in weights] + first[k + 1 :]
         self.share = [
             math.floor(PARTS * 0.9 * share + 0.1 * parts + 0.5)
@@ -77,17 +82,9 @@ class Entries:
 
     def _credits(self, k: int) -> list[float]:
         best = self.ladder.best(k, self._top(k))
-        whole = _total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
+        whole = total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
         credit = [0.0] * len(self.share)
         for rank, entry in enumerate(best, 1):
             if entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE:
                 credit[entry.entered] += 1 / math.sqrt(rank)
         return [each * (len(best) / whole) for each in credit]
-
-
-def _total(values: Iterable[float]) -> float:
-    """The sum in this order, one after the other, as the scripts add."""
-    total = 0.0
-    for value in values:
-        total += value
-    return total

@@ -11,8 +11,11 @@ from tests.model.plans import STOP, async_plan, auto_plan
 WAITS, UP, SPENT = "pause not_promoted", "continue promoted", "pause budget_spent"
 
 
-def work(hand: Hand, metric: Callable[[int, int], float], most: int) -> list[Assignment]:
-    """One worker trains one assignment after the other; a metric is that of a trial at a length. What it was given."""
+def work(
+    hand: Hand, metric: Callable[[int, int], float], most: int, cost: Callable[[int], float] | None = None
+) -> list[Assignment]:
+    """One worker trains one assignment after the other; a metric is that of a trial at a length, the cost of a unit of
+    length that of a trial. What it was given."""
     given: list[Assignment] = []
     while len(given) < most:
         answer = hand.answer()
@@ -21,7 +24,9 @@ def work(hand: Hand, metric: Callable[[int, int], float], most: int) -> list[Ass
         given += answer.assignments
         trial, decision = given[-1].lease.trial, Decision.CONTINUE
         while decision is Decision.CONTINUE:
-            decision = hand.tell(trial, metric(trial, hand.next_length[trial])).decision
+            length = hand.next_length[trial]
+            paid = None if cost is None else cost(trial) * (length - hand.view(trial).length)
+            decision = hand.tell(trial, metric(trial, length), cost=paid).decision
     return given
 
 

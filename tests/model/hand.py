@@ -7,6 +7,7 @@ from rungway_server.domain.engine import (
     Assignment,
     Decision,
     ExperimentState,
+    Further,
     Lease,
     Outcome,
     Release,
@@ -50,11 +51,18 @@ class Hand:
         return given
 
     def tell(
-        self, trial: int, *metrics: float, at: Sequence[int] | int = (), checkpoint: str = "saved", request: str = ""
+        self,
+        trial: int,
+        *metrics: float,
+        at: Sequence[int] | int = (),
+        checkpoint: str = "saved",
+        request: str = "",
+        cost: float | None = None,
     ) -> TellReply:
-        """Tell one metric at the next decision's length, or several metrics at these lengths."""
+        """Tell one metric at the next decision's length, or several metrics at these lengths; each cost as much."""
         lengths = [at] if isinstance(at, int) else at or [self.next_length[trial]]
-        reports = [Report(*report) for report in zip(lengths, metrics, strict=True)]
+        further = None if cost is None else Further({}, cost)
+        reports = [Report(*report, further) for report in zip(lengths, metrics, strict=True)]
         [reply] = self.tell_all([Result(self.held[trial], reports, checkpoint)], request)
         return reply
 

@@ -15,6 +15,7 @@ from rungway_server.domain.errors import RungwayError, WrongState
 from rungway_server.domain.search.plan import PromotionRule
 from rungway_server.domain.search.sources import EXTERNAL
 from rungway_server.store.redis import RedisStore
+from tests.model.costs import with_cost
 from tests.model.driver import Workbench
 from tests.model.finite import Finite
 from tests.model.objectives import further
@@ -29,6 +30,7 @@ METRICS_AND_ENDS = st.sampled_from(
 CHECKPOINTS = st.sampled_from(["", "", "a", "b"])
 COUNTS = st.integers(1, 3)
 SEEDS = st.integers(0, 10_000)
+COSTS = st.sampled_from([None, 1.0, 0.5, 5.0, 64.0, 0.0, 1e300])
 TARGETS = st.sampled_from([None, None, None, -1.0, 0.0, 1.0])
 BRAKES = st.sampled_from([0, 0, 1, 2, 3])
 SPACES = st.sampled_from(
@@ -136,10 +138,11 @@ class EngineMachine(RuleBasedStateMachine):
         return [self._report(data, length) for length in sorted(lengths)]
 
     def _report(self, data: st.DataObject, length: int) -> Report:
-        """Any metric at this length, with further ones where these rank."""
+        """Any metric at this length, with further ones where these rank, and a cost where it counts."""
         metric = data.draw(METRICS)
         plan = self.pair.model.search.plan
-        return Report(length, metric, further(plan, data.draw(SEEDS)) if plan.objectives else None)
+        more = further(plan, data.draw(SEEDS)) if plan.objectives else None
+        return Report(length, metric, with_cost(more, data.draw(COSTS)) if plan.cost_aware else more)
 
     def _rung_length(self, lease: Lease) -> int:
         search = self.pair.model.search
@@ -161,7 +164,8 @@ class EngineMachine(RuleBasedStateMachine):
         if isinstance(result, Outcome):
             self._fail(lease, result)
         else:
-            more = further(self.pair.model.search.plan, len(self.requests))
+            plan, dice = self.pair.model.search.plan, len(self.requests)
+            more = with_cost(further(plan, dice), dice % 5 or None) if plan.cost_aware else further(plan, dice)
             self._tell([Result(lease, [Report(self._rung_length(lease), result, more)], "c")], named=True)
 
     def _fail(self, lease: Lease, outcome: Outcome) -> None:

@@ -472,6 +472,53 @@ MUTANTS = (
     _mutant(
         "the best goes blindly", "include/waiting", "local at = -1 - drawn_below(search, count)", "local at = -count"
     ),
+    # What training costs.
+    _mutant("no cost counts", "tell", "if count then count(search, result, trial) end", ""),
+    _mutant("all cost is of the lowest entry", "include/costs", "entry_of(origin) + 1", "1"),
+    _mutant("no source has a cost", "include/costs", "if cost and s then", "if false then"),
+    _mutant("a cost is of the whole length", "include/costs", "report.length - before", "report.length"),
+    _mutant(
+        "a cost is of all since the last one",
+        "include/costs",
+        "    before = report.length\n",
+        "    before = cost and report.length or before\n",
+    ),
+    _mutant(
+        "what was told with a cost counts by length, too",
+        "include/costs",
+        "spent[s] - own.told[s] + told",
+        "spent[s] + told",
+    ),
+    _mutant(
+        "what was not told is shared by cost, too",
+        "include/costs",
+        "spent[s] - own.told[s] + told * (own.cost[s] / cost)",
+        "spent[s] * (own.cost[s] / cost)",
+    ),
+    _mutant(
+        "costs grow beyond all numbers",
+        "include/costs",
+        "math.min(costs.cost[s] + cost, MOST_COST)",
+        "costs.cost[s] + cost",
+    ),
+    _mutant(
+        "what was used since then is by length", "include/used", "own.costs.before, own.costs", "own.costs, own.costs"
+    ),
+    _mutant(
+        "what is learned is by length", "include/entries", "local used = used_now(counts)", "local used = counts.spent"
+    ),
+    _mutant(
+        "what is learned of sources is by length",
+        "include/sources",
+        "local used = used_now(own)",
+        "local used = own.spent",
+    ),
+    _mutant(
+        "a cost is the first value told",
+        "include/costs",
+        "if names[place + 1] == '' then at[i] = 8 * j - 7 end",
+        "if j == 1 then at[i] = 1 end",
+    ),
     # Fronts of several objectives.
     _mutant("equal results dominate each other", "include/fronts", "if better then", "if better ~= nil then"),
     _mutant("only the last of a front dominates", "include/fronts", "objectives <= 2 and #front or 1", "#front"),
@@ -550,8 +597,8 @@ MUTANTS = (
     _mutant(
         "shares of sources count from the beginning",
         "include/sources",
-        "own.base = own.base or { unpack(own.spent) }",
-        "own.base = own.base or {} for s = 1, #own.spent do own.base[s] = 0 end",
+        "own.base = { unpack(own.spent) }",
+        "own.base = {} for s = 1, #own.spent do own.base[s] = 0 end",
     ),
     _mutant("no source learns", "include/sources", "if sources.learns and", "if false and"),
     _mutant("credit of sources is linear", "include/sources", "weight[s] = rate * rate *", "weight[s] = rate *"),

@@ -45,6 +45,16 @@ def with_sources(plan: Plan, proposals: Proposals, least: int = 2, bounded: bool
     return replace(plan, sources=replace(sources, least=least, bounded=sources.bounded and bounded))
 
 
+def learns(plan: Plan) -> bool:
+    """Whether shares of the training are learned."""
+    return bool(plan.entries or (plan.sources and plan.sources.learns))
+
+
+def cost_aware(plan: Plan) -> Plan:
+    """The plan whose shares are weighed by what reports say that the training cost."""
+    return replace(plan, cost_aware=True)
+
+
 def with_objectives(plan: Plan, objectives: int, *, finals: bool = False) -> Plan:
     """The plan with so many objectives; `finals`: the last one counts at the top rung alone."""
     return replace(plan, objectives=objectives, finals=finals and objectives > 1)
@@ -121,7 +131,9 @@ def plans(draw: st.DrawFn) -> Plan:
     plan, proposals = draw(_plans()), draw(st.sampled_from([None, None, None, *SEVERAL]))
     if plan.rule is ASYNC and plan.form is PROMOTE and not plan.blind and draw(st.sampled_from([False, False, True])):
         return with_objectives(plan, draw(st.integers(1, 4)), finals=draw(st.booleans()))
-    return with_sources(plan, proposals, draw(st.integers(1, 4)), draw(st.booleans())) if proposals else plan
+    if proposals:
+        plan = with_sources(plan, proposals, draw(st.integers(1, 4)), draw(st.booleans()))
+    return cost_aware(plan) if learns(plan) and draw(st.booleans()) else plan
 
 
 @st.composite

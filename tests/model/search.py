@@ -25,6 +25,7 @@ from rungway_server.domain.engine import (
 from rungway_server.domain.engine import ExperimentState as State
 from rungway_server.domain.errors import NoTrialsLeft, WrongState
 from rungway_server.domain.search.plan import DecisionForm, Plan, PromotionRule
+from tests.model.costs import Costs
 from tests.model.entries import Entries
 from tests.model.finite import Finite, Points
 from tests.model.ladder import Entry, Ladder, Standing
@@ -83,7 +84,8 @@ class Search:
         self.proposal: Proposal | None = None
         """Of the last new trial."""
         self.spent = [0] * max(len(plan.entries), 1)
-        self.entries = Entries(plan, self.ladders[0], self.spent) if plan.entries else None
+        self.costs = Costs(len(plan.entries)) if plan.cost_aware and plan.entries else None
+        self.entries = Entries(plan, self.ladders[0], self.spent, self.costs) if plan.entries else None
         self.sources = Sources(plan, self.ladders, model_hparams) if plan.sources else None
         self.ends_ms = first_fencing_token // TOKENS_PER_MS + plan.budget_ms if plan.budget_ms else math.inf
 
@@ -515,6 +517,10 @@ class Search:
 
     def record(self, trial: TrialRecord, report: Report) -> None:
         """One report enters the trial's curve and, when real and strictly better, becomes its best."""
+        if self.costs:
+            self.costs.add(trial.entry, report.length - trial.length, report)
+        if self.sources:
+            self.sources.count_cost(trial.source, report.length - trial.length, report)
         self.trained_length += report.length - trial.length
         if not trial.checkpoint and report.length > trial.reached:
             trial.progress_to(report.length)

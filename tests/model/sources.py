@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rungway_server.domain.engine import SAMPLER, USER, Proposal, SourceShare
+from rungway_server.domain.engine import SAMPLER, USER, Proposal, Report, SourceShare
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import EXTERNAL, FOREST
-from tests.model.entries import PARTS, _total
+from tests.model.costs import Costs, lags, total, used
+from tests.model.entries import PARTS
 from tests.model.ladder import Ladder
 
 Hparams = Mapping[str, object]
@@ -42,6 +43,7 @@ class Sources:
         self.hparams = hparams
         self.share, self.credit, self.spent = list(plan.sources.shares), [0] * len(self.names), [0] * len(self.names)
         self.base: list[int] | None = None
+        self.costs = Costs(len(self.names)) if plan.cost_aware and plan.sources.learns else None
         self.learned = 0
         self.stock = [Stock() for _ in (*self.names, None)]
         self.seen, self.seen_revision = -1, 0
@@ -49,15 +51,22 @@ class Sources:
 
     def shown(self) -> tuple[SourceShare, ...]:
         """As explanations and the progress show them."""
+        weighed = self.costs.weigh(self.spent) if self.costs else [None] * len(self.spent)
+        of_each = zip(self.names, self.share, self.spent, self.credit, weighed, strict=True)
         return tuple(
-            SourceShare(name, share / PARTS, spent, credit / PARTS)
-            for name, share, spent, credit in zip(self.names, self.share, self.spent, self.credit, strict=True)
+            SourceShare(name, share / PARTS, spent, credit / PARTS, used)
+            for name, share, spent, credit, used in of_each
         )
 
     def spend(self, source: str, length: int) -> None:
         """Training is handed out to a trial of this source, or given back."""
         if self.sources.learns and source in self.names:
             self.spent[self.names.index(source)] += length
+
+    def count_cost(self, source: str, length: int, report: Report) -> None:
+        """A report of a trial of this source came, so long after the one before."""
+        if self.costs and source in self.names:
+            self.costs.add(self.names.index(source), length, report)
 
     # Whose turn it is.
 
@@ -72,11 +81,14 @@ class Sources:
         if self.sources.learns and told > self.learned:
             self.learned = told
             self._learn()
-        self.base = self.base or list(self.spent)
-        since = [spent - before for spent, before in zip(self.spent, self.base, strict=True)]
-        lags = [share * sum(since) - PARTS * own for share, own in zip(self.share, since, strict=True)]
+        if self.base is None:
+            self.base = list(self.spent)
+            if self.costs:
+                self.costs.remember()
+        have, had = used(self.spent, self.costs), used(self.base, self.costs, then=True)
+        behind = lags(self.share, have, had, PARTS)
         open_ones = [s for s, share in enumerate(self.share) if share > 0]
-        return max(open_ones, key=lambda s: (lags[s], -s))
+        return max(open_ones, key=lambda s: (behind[s], -s))
 
     def _learn(self) -> None:
         tops = [entry for ladder in self.ladders for entry in ladder.entries[-1]]
@@ -84,12 +96,12 @@ class Sources:
         most = min(math.floor(len(tops) / self.plan.divisor), 48)
         if most < 2:
             return
-        credit, whole = [0.0] * len(self.names), _total(1 / math.sqrt(rank) for rank in range(1, most + 1))
+        credit, whole = [0.0] * len(self.names), total(1 / math.sqrt(rank) for rank in range(1, most + 1))
         for rank, entry in enumerate(ranked[:most], 1):
             if entry.score is not None and entry.source in self.names:
                 credit[self.names.index(entry.source)] += most / whole / math.sqrt(rank)
-        trained = [spent / self.ladders[0].length(-1) for spent in self.spent]
-        brought, cost = _total(credit), _total(trained)
+        trained = [length / self.ladders[0].length(-1) for length in used(self.spent, self.costs)]
+        brought, cost = total(credit), total(trained)
         if brought == 0 or cost <= 0:
             return
         first = [parts / PARTS for parts in self.sources.shares]
@@ -98,7 +110,7 @@ class Sources:
             for own, part, length in zip(credit, first, trained, strict=True)
         ]
         weights = [rate * rate * parts / PARTS for rate, parts in zip(rates, self.sources.shares, strict=True)]
-        all_weights = _total(weights)
+        all_weights = total(weights)
         self.share = [
             math.floor(PARTS * (1 - 0.6) * weight / all_weights + 0.6 * parts + 0.5)
             for weight, parts in zip(weights, self.sources.shares, strict=True)

@@ -33,6 +33,7 @@ from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.schema import (
     ABOUT,
     CHECKPOINTS,
+    COSTS,
     ENTRIES,
     FURTHER_METRICS,
     OBJECTIVES,
@@ -64,6 +65,15 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "-sources": config(
         "auto", max_trials=40, divisor=2, max_length={"epochs": 8}, proposals="mixture", max_concurrent_trials=12
     ),
+    "-costs": config(
+        "auto",
+        max_trials=40,
+        divisor=2,
+        max_length={"epochs": 8},
+        proposals="mixture",
+        max_concurrent_trials=12,
+        cost_aware=True,
+    ),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
     "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
@@ -87,12 +97,14 @@ LAYOUT_OF = {
     **{"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES},
     "-sources": SOURCES,
     "-objectives": OBJECTIVES,
+    "-costs": COSTS,
 }
 """The layout of those that are not of today's."""
 STEPS = {
     **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
     **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 90},
     "-objectives": 80,
+    "-costs": 90,
 }
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
@@ -296,6 +308,8 @@ class Made:
         metric = self.rng.random()
         if self.name == "-objectives":
             return Report(length, metric, Further({"m0": self.rng.choice([0.25, 0.5, 1.0]), "late": self.rng.random()}))
+        if self.name == "-costs":
+            return Report(length, metric, Further({}, self.rng.choice([0.5, 1.25, self.rng.random()])))
         if self.name != "-further" or length % 3 == 0:
             return Report(length, metric)
         metrics = {f"m{k}": self.rng.choice([0.25, -0.0, self.rng.random()]) for k in range(self.rng.randrange(5))}

@@ -64,8 +64,9 @@ class TrialRun(Run):
         and infinities included. A `checkpoint` that is a function is called at a decision only.
 
         `metrics` are up to 32 further metrics by name (1 to 128 bytes), which are stored and shown with the curve and
-        never ranked; `cost` is what the training since the report before took, in seconds. `metric` may be a mapping
-        instead, with the searcher's metric by its name among others: the first time, the service is asked for the name.
+        never ranked; `cost` is what the training since the report before took, in seconds: by it a cost-aware search
+        shares out the training. `metric` may be a mapping instead, with the searcher's metric by its name among others:
+        the first time, the service is asked for the name.
 
         Raises InvalidArgument for any other metric or cost, for a mapping without the searcher's metric, for a length
         that does not grow or is beyond `to_length`, and for what the service refuses; OutcomeUnknown after

@@ -79,6 +79,8 @@ class Plan:
     """Seconds from the creation after which nothing more is handed out; 0 = none."""
     sources: tuple[SourceShare, ...] = ()
     """In a search with several sources of configurations: as they are now, in a preview as at first."""
+    cost_aware: bool = False
+    """Whether shares of the training that are learned are weighed by the cost of reports."""
     __repr__ = shown.plan_text
 
     @property
@@ -101,6 +103,7 @@ class Plan:
             message.budget,
             seconds(message.time_budget),
             tuple(map(SourceShare.from_proto, message.sources)),
+            message.cost_aware,
         )
 
 

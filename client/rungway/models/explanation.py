@@ -23,11 +23,14 @@ class Entry:
     """The training handed out to its trials, all together (experiment's unit)."""
     credit: float
     """Its credit for the best results: about how many of these are of its trials."""
+    used: float | None = None
+    """In a cost-aware search what its share is compared with: the training, weighed by its cost (experiment's unit)."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Entry) -> "Entry":
         """From its message on the wire."""
-        return cls(message.share, message.spent, message.credit)
+        used = message.used if message.HasField("used") else None
+        return cls(message.share, message.spent, message.credit, used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,14 @@ class SourceShare:
     """The training handed out to its trials (experiment's unit) where shares are learned, else its trials."""
     credit: float
     """Its credit for the best results of the top rung: about how many of these are of its trials."""
+    used: float | None = None
+    """In a cost-aware search what its share is compared with: the training, weighed by its cost (experiment's unit)."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.SourceShare) -> "SourceShare":
         """From its message on the wire."""
-        return cls(message.source, message.share, message.spent, message.credit)
+        used = message.used if message.HasField("used") else None
+        return cls(message.source, message.share, message.spent, message.credit, used)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class Report:
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Up to 32 further metrics by name (1 to 128 bytes): stored and shown beside the curve, never ranked."""
     cost: float | None = None
-    """What the training since the report before took (seconds); None where it was not said."""
+    """What the training since the report before took (seconds); None where it was not said. A cost-aware search weighs
+    its shares of the training by it."""
 
     @classmethod
     def from_proto(cls, message: trial_pb2.Report) -> "Report":

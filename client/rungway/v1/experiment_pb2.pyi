@@ -309,6 +309,7 @@ class Plan(_message.Message):
     BUDGET_FIELD_NUMBER: _builtins.int
     TIME_BUDGET_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    COST_AWARE_FIELD_NUMBER: _builtins.int
     rule: Global___PromotionRule.ValueType
     """The promotion rule."""
     form: Global___DecisionForm.ValueType
@@ -323,6 +324,8 @@ class Plan(_message.Message):
     """Whether the best trials that wait go on after the last new one."""
     budget: _builtins.int
     """The training (in the unit) after which nothing more is handed out; 0 = none."""
+    cost_aware: _builtins.bool
+    """Whether shares of the training that are learned are weighed by the cost of reports."""
     @_builtins.property
     def brackets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bracket]:
         """The brackets, the one that stops most trials first."""
@@ -353,10 +356,11 @@ class Plan(_message.Message):
         budget: _builtins.int = ...,
         time_budget: _duration_pb2.Duration | None = ...,
         sources: _abc.Iterable[_trial_pb2.SourceShare] | None = ...,
+        cost_aware: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time_budget", b"time_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "budget", b"budget", "divisor", b"divisor", "entries", b"entries", "form", b"form", "go_on", b"go_on", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "sources", b"sources", "time_budget", b"time_budget", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brackets", b"brackets", "budget", b"budget", "cost_aware", b"cost_aware", "divisor", b"divisor", "entries", b"entries", "form", b"form", "go_on", b"go_on", "max_concurrent_trials", b"max_concurrent_trials", "rule", b"rule", "sources", b"sources", "time_budget", b"time_budget", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

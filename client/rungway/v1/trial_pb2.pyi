@@ -421,7 +421,9 @@ class Report(_message.Message):
     metric: _builtins.float
     """The searcher's metric, required; NaN and infinities are allowed and rank as documented."""
     cost: _builtins.float
-    """What the training since the report before took, in seconds, 0 or more; stored and shown, never ranked."""
+    """What the training since the report before took, in seconds, 0 or more; stored and shown, never ranked. A cost-aware
+    search weighs its shares of the training by it; then it may be in what else is to be shared out.
+    """
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Up to 32 further metrics by name (1 to 128 bytes), of at most 256 names in an experiment; never ranked. NaN and
@@ -626,6 +628,7 @@ class SourceShare(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
     CREDIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Its name, as in Proposal."""
     share: _builtins.float
@@ -634,6 +637,8 @@ class SourceShare(_message.Message):
     """The training handed out to its trials (experiment's unit) where shares are learned, else its trials."""
     credit: _builtins.float
     """Its credit for the best results of the top rung: about how many of these are of its trials."""
+    used: _builtins.float
+    """In a cost-aware search what its share is compared with: the training, weighed by its cost (experiment's unit)."""
     def __init__(
         self,
         *,
@@ -641,12 +646,15 @@ class SourceShare(_message.Message):
         share: _builtins.float = ...,
         spent: _builtins.int = ...,
         credit: _builtins.float = ...,
+        used: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_used", b"_used", "used", b"used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "share", b"share", "source", b"source", "spent", b"spent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_used", b"_used", "credit", b"credit", "share", b"share", "source", b"source", "spent", b"spent", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__used: _TypeAlias = _typing.Literal["used"]  # noqa: Y015
+    _WhichOneofArgType__used: _TypeAlias = _typing.Literal["_used", b"_used"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__used) -> _WhichOneofReturnType__used | None: ...
 
 Global___SourceShare: _TypeAlias = SourceShare  # noqa: Y015
 
@@ -659,24 +667,30 @@ class Entry(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
     CREDIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
     share: _builtins.float
     """The share of the training that its trials get, 0 to 1."""
     spent: _builtins.int
     """The training handed out to its trials, all together (experiment's unit)."""
     credit: _builtins.float
     """Its credit for the best results of the rung that was looked at: about how many of these are of its trials."""
+    used: _builtins.float
+    """In a cost-aware search what its share is compared with: the training, weighed by its cost (experiment's unit)."""
     def __init__(
         self,
         *,
         share: _builtins.float = ...,
         spent: _builtins.int = ...,
         credit: _builtins.float = ...,
+        used: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_used", b"_used", "used", b"used"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "share", b"share", "spent", b"spent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_used", b"_used", "credit", b"credit", "share", b"share", "spent", b"spent", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__used: _TypeAlias = _typing.Literal["used"]  # noqa: Y015
+    _WhichOneofArgType__used: _TypeAlias = _typing.Literal["_used", b"_used"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__used) -> _WhichOneofReturnType__used | None: ...
 
 Global___Entry: _TypeAlias = Entry  # noqa: Y015
 

@@ -61,21 +61,23 @@ class Reason(StrEnum):
 
 class Entry(NamedTuple):
     """An entry of a ladder: the share of the training that new trials there get, from 0 to 1, the training that was
-    handed out to its trials (in the plan's unit), and its credit for the best results."""
+    handed out to its trials (in the plan's unit), its credit for the best results, that training weighed by cost."""
 
     share: float
     spent: int
     credit: float = 0.0
+    used: float | None = None
 
 
 class SourceShare(NamedTuple):
     """A source of configurations: its share, from 0 to 1, what was spent on it (training in the plan's unit where the
-    shares are learned, else new trials), and its credit for the best results."""
+    shares are learned, else new trials), its credit for the best results, and that training weighed by cost."""
 
     source: str
     share: float
     spent: int
     credit: float = 0.0
+    used: float | None = None
 
 
 class Proposal(NamedTuple):
@@ -355,11 +357,9 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One line of the event log. Fields of a trial are unset (-1, None, 0, "") in events without one.
-
-    `message` is set where the search has paused itself: the error of the last trial that failed. In the events of one
-    trial, the kind "dropped" without an id stands for `dropped` events that are no longer stored.
-    """
+    """One line of the event log. Fields of a trial are unset (-1, None, 0, "") in events without one. `message` is set
+    where the search has paused itself: the error of the last trial that failed. In the events of one trial, the kind
+    "dropped" without an id stands for `dropped` events that are no longer stored."""
 
     event_id: str
     time_ms: int

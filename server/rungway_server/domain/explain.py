@@ -1,6 +1,8 @@
 """A decision as a sentence for people."""
 
-from rungway_server.domain.engine import SAMPLER, USER, Explanation, Reason
+from collections.abc import Sequence
+
+from rungway_server.domain.engine import SAMPLER, USER, Entry, Explanation, Reason
 
 _PLAIN = {
     Reason.NEW_TRIAL: "a new trial",
@@ -59,12 +61,20 @@ def in_words(why: Explanation) -> str:
     return f"{where}, the best {why.quota} {'goes' if why.quota == 1 else 'go'} on{cutoff}"
 
 
+def _used(entries: Sequence[Entry]) -> str:
+    """What the entries have used of the training, where its cost counts; "" elsewhere."""
+    used = [entry.used for entry in entries if entry.used is not None]
+    if not sum(used):
+        return ""
+    return f"; used so far, by cost: {', '.join(f'{each / sum(used):.0%}' for each in used)}"
+
+
 def _new_trial(why: Explanation) -> str:
     """Where a new trial enters, and who proposed its configuration."""
     said = [_PLAIN[why.reason]]
     if why.entries:
         shares = ", ".join(f"{entry.share:.0%}" for entry in why.entries)
-        said.append(f"which enters at rung {why.rung} unjudged; shares of the training: {shares}")
+        said.append(f"which enters at rung {why.rung} unjudged; shares of the training: {shares}{_used(why.entries)}")
     found = why.proposal
     if found and found.source == found.turn and found.revision:
         said.append(f"proposed by {found.source} from the results of revision {found.revision}")

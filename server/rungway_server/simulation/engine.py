@@ -74,6 +74,7 @@ class _Simulation:
         self._store, self._base_ms = store, base_ms
         self._curves, self._fleet = curves, fleet
         self._several = curves if plan.objectives and isinstance(curves, Several) else None
+        self._cost_aware = plan.cost_aware
         self._luck = Luck(fleet, curves.unit_seconds)
         self._rungs = [{rung.length: k for k, rung in enumerate(bracket.rungs)} for bracket in plan.brackets]
         self._keep_steps = keep_steps
@@ -142,8 +143,10 @@ class _Simulation:
                 self._idle.append(job.worker)
 
     def _report(self, job: Job) -> Report:
-        further = self._several.further(job.trial, job.end) if self._several else {}
-        return Report(job.end, self._curves.metric(job.trial, job.end), Further(further) if further else None)
+        metrics = self._several.further(job.trial, job.end) if self._several else {}
+        cost = job.ended - job.began if self._cost_aware else None  # seconds, as stragglers have them
+        further = Further(metrics, cost) if metrics or cost is not None else None
+        return Report(job.end, self._curves.metric(job.trial, job.end), further)
 
     async def _drop(self, now: float, worker: int) -> None:
         """Drop a job: its worker is free, and the service learns of it by a failure or an expired lease."""

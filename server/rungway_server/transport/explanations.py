@@ -38,7 +38,7 @@ def explanation_message(why: Explanation) -> trial_pb2.Explanation:
 
 def entry_message(entry: Entry) -> trial_pb2.Entry:
     """An entry of a ladder."""
-    return trial_pb2.Entry(share=entry.share, spent=whole(entry.spent), credit=entry.credit)
+    return trial_pb2.Entry(share=entry.share, spent=whole(entry.spent), credit=entry.credit, used=entry.used)
 
 
 def proposal_message(found: Proposal) -> trial_pb2.Proposal:
@@ -50,7 +50,9 @@ def proposal_message(found: Proposal) -> trial_pb2.Proposal:
 
 def source_message(found: SourceShare) -> trial_pb2.SourceShare:
     """A source of configurations."""
-    return trial_pb2.SourceShare(source=found.source, share=found.share, spent=whole(found.spent), credit=found.credit)
+    return trial_pb2.SourceShare(
+        source=found.source, share=found.share, spent=whole(found.spent), credit=found.credit, used=found.used
+    )
 
 
 def entries_of(plan: Plan, progress: Progress | None) -> Sequence[Entry]:

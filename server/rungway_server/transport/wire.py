@@ -300,6 +300,7 @@ def plan_message(plan: Plan, progress: Progress | None = None) -> experiment_pb2
         budget=whole(plan.budget),
         time_budget=duration(plan.budget_ms) if plan.budget_ms else None,
         sources=map(source_message, progress.sources if progress else first_shares(plan)),
+        cost_aware=plan.cost_aware,
     )
 
 

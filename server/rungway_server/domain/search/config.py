@@ -51,7 +51,7 @@ UNLIMITED = "unlimited"
 """`max_trials` of a search that its budget ends."""
 _COMMON = ("name", "metric", "smaller_is_better", "target_metric", "max_length", "unit")
 _CAP = "max_concurrent_trials"
-_DRAWN = ("sampler", "proposals")
+_DRAWN = ("sampler", "proposals", "cost_aware")
 _SEVERAL = (*_COMMON, "max_trials", _CAP, *_DRAWN)
 _BOUNDED = ("budget", "after_max_trials")
 OF_OBJECTIVES = ("metrics", "outcome_constraints")
@@ -107,7 +107,8 @@ class SearcherConfig:
     once so much training was, or, with `budget_hours`, so long after its creation. `after_max_trials` is None without a
     budget. `blind` (auto): trials that wait may also go on regardless of their rank. `proposals` is None where
     `sampler` is the only source of configurations. `objectives` are () where there is one metric; else `metric` and
-    `smaller_is_better` are those of the first.
+    `smaller_is_better` are those of the first. `cost_aware`: the shares of the training that are learned are weighed by
+    what reports say that it cost.
     """
 
     name: SearcherName
@@ -136,6 +137,7 @@ class SearcherConfig:
     proposals: Proposals | None = None
     objectives: tuple[Objective, ...] = ()
     outcome_constraints: tuple[OutcomeConstraint, ...] = ()
+    cost_aware: bool = False
 
     @property
     def to_completion(self) -> bool:
@@ -155,7 +157,7 @@ def searcher_document(searcher: SearcherConfig) -> dict[str, object]:
     else:
         keys = tuple(key for key in KEYS[searcher.name] if hasattr(searcher, key))
     document = {key: _plain(getattr(searcher, key)) for key in keys if key not in OF_OBJECTIVES}
-    absent = {"max_trials": 0, "unit": searcher.unit if searcher.to_completion else None}
+    absent = {"max_trials": 0, "unit": searcher.unit if searcher.to_completion else None, "cost_aware": False}
     document = {key: value for key, value in document.items() if value is not None and absent.get(key) != value}
     if searcher.budget_hours is not None:
         document["budget"] = {"hours": searcher.budget_hours}

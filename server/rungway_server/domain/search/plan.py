@@ -73,7 +73,8 @@ class Plan:
     some that wait train on regardless of their rank. Nothing is handed out once `budget` (in `unit`; 0 = none) was, or
     `budget_ms` after the creation (0 = without end). `sources` are those of the configurations of new trials, where
     there are more than the sampler. With `objectives` (how many; 0 = results rank by the metric) rungs rank by fronts;
-    `finals`: at the top rung more of them count than below.
+    `finals`: at the top rung more of them count than below. `cost_aware`: learned shares are weighed by what reports
+    say that the training cost.
     """
 
     brackets: tuple[Bracket, ...]
@@ -90,6 +91,7 @@ class Plan:
     sources: Sources | None = None
     objectives: int = 0
     finals: bool = False
+    cost_aware: bool = False
 
     @property
     def max_trials(self) -> int:

@@ -21,6 +21,7 @@ from rungway_server.domain.space.space import Categorical, Const, Ordinal, Space
 
 _NO_SPACE = Space()
 _RANKED = f"searcher: a rung ranks its newest {COMPARED} results by fronts, and promotes the first of these"
+_COSTS = "searcher: shares of the training are weighed by the cost that reports say; without one they are by length"
 MAX_ALL_RUNGS = 256
 """Most rungs of all brackets together: a decision of such a search costs about twice that of a usual one."""
 
@@ -38,6 +39,7 @@ def make_plan(searcher: SearcherConfig, space: Space = _NO_SPACE) -> tuple[Plan,
         plan = replace(plan, sources=sources_of(searcher.proposals, searched, may_protect=at_any_time))
     if ranked := objectives_of(searcher):
         plan = replace(plan, objectives=len(ranked), finals=has_final(searcher))
+    plan = replace(plan, cost_aware=searcher.cost_aware)
     return plan, plan_notes(searcher, space, plan)
 
 
@@ -98,6 +100,7 @@ def plan_notes(searcher: SearcherConfig, space: Space, plan: Plan) -> tuple[str,
             "searcher: the figures are those of trials that all enter at the lowest rung; once one was trained to the"
             " end, part of the training goes to trials that enter higher"
         )
+    notes += [_COSTS] if plan.cost_aware else []
     if plan.budget or plan.budget_ms:
         notes.append(f"searcher: ends when {_budget(plan)}, whatever is left to do")
     notes += [_RANKED] if plan.objectives and plan.max_rungs > 1 else []

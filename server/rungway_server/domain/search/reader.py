@@ -120,6 +120,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         after_max_trials=_after_max_trials(section, bound, stop_once) if "after_max_trials" in keys else None,
         blind="blind" in keys and _blind(section, bound),
         proposals=proposals,
+        cost_aware="cost_aware" in keys and _cost_aware(section, name, proposals),
     )
 
 
@@ -276,6 +277,7 @@ def _read_population(section: Section, metric: str) -> SearcherConfig:
         sampler=sampler,
         population=population,
         proposals=proposals,
+        cost_aware=_cost_aware(section, SearcherName.PBT, proposals),
     )
 
 
@@ -357,6 +359,13 @@ def _blind(section: Section, bound: bool) -> bool:
     if blind and (not bound or section.values.get("after_max_trials") == AfterMaxTrials.STOP):
         section.refuse("blind", "got true, wanted a budget and after_max_trials: go_on beside it")
     return blind
+
+
+def _cost_aware(section: Section, name: SearcherName, proposals: Proposals | None) -> bool:
+    aware = section.flag("cost_aware", False)
+    if aware and name is not SearcherName.AUTO and proposals is not Proposals.MIXTURE:
+        section.refuse("cost_aware", "got true, but no share is learned: wanted auto, or proposals: mixture beside it")
+    return aware
 
 
 def _unit_length(section: Section, key: str, most: int) -> tuple[int, str]:

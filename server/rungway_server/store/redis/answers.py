@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import msgpack
@@ -39,6 +39,7 @@ from rungway_server.domain.search.methods.auto import PARTS
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import WORDS as WORDS_OF
 from rungway_server.store.redis.layout.codes import WORDS
+from rungway_server.store.redis.layout.costs import used_in, weighed_by_cost
 from rungway_server.store.redis.layout.records import (
     ATTRIBUTES,
     BEST_CHECKPOINT,
@@ -72,8 +73,9 @@ def _explanation(
 ) -> Explanation:
     """The explanation of a decision. `reason`: the word, or the number that is stored for it. What follows the bracket
     is missing if no rung took part. `cutoff`: a sort key; `more`: the parent of a clone, the front of a result or, of a
-    new trial, by entry shares, training and credits (`enter` in lua/include/entries.lua), and then where its
-    configuration comes from (`new_from_source` in lua/include/stock.lua)."""
+    new trial, by entry shares, training, credits and, where its cost counts, what was used (`enter` in
+    lua/include/entries.lua), and then where its configuration comes from (`new_from_source` in lua/include/stock.lua).
+    """
     least = metric_of(cutoff, smaller_is_better) + 0.0 if cutoff else None  # a rank has no -0.0
     found = Explanation(Reason(_word(reason)), bracket, rung, rank, size, quota, least)
     if more and isinstance(more[-1], tuple):
@@ -84,30 +86,35 @@ def _explanation(
         return found._replace(parent=int(more[0]))
     if found.reason not in (Reason.NEW_TRIAL, Reason.ENQUEUED):
         return found._replace(front=more[0])
-    count = len(more) // 3
-    return found._replace(entries=_entries(more[:count], more[count : 2 * count], more[2 * count :]))
+    numbers, used = used_in(more)
+    count = len(numbers) // 3
+    shares, spent, credits = (numbers[at : at + count] for at in range(0, 3 * count, count))
+    return found._replace(entries=_entries(shares, spent, credits, used))
 
 
-def _entries(shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]) -> tuple[Entry, ...]:
-    return tuple(
-        Entry(share / PARTS, length, credit / PARTS)
-        for share, length, credit in zip(shares, spent, credits, strict=True)
-    )
+def _entries(
+    shares: Sequence[int], spent: Sequence[int], credits: Sequence[int], used: Sequence[float] | None
+) -> tuple[Entry, ...]:
+    of_each = zip(shares, spent, credits, used or repeat(None, len(shares)), strict=True)
+    return tuple(Entry(share / PARTS, length, credit / PARTS, weighed) for share, length, credit, weighed in of_each)
 
 
-def _proposal(source: int, turn: int, revision: int, count: int, *numbers: int) -> Proposal:
+def _proposal(source: int, turn: int, revision: int, count: int, *more: Any) -> Proposal:
+    numbers, used = used_in(more)
     codes, shares, spent, credits = (numbers[at : at + count] for at in range(0, 4 * count, count))
-    return Proposal(
-        WORDS_OF[source], WORDS_OF[turn], revision, _sources([WORDS_OF[code] for code in codes], shares, spent, credits)
-    )
+    sources = _sources([WORDS_OF[code] for code in codes], shares, spent, credits, used)
+    return Proposal(WORDS_OF[source], WORDS_OF[turn], revision, sources)
 
 
 def _sources(
-    names: Sequence[str], shares: Sequence[int], spent: Sequence[int], credits: Sequence[int]
+    names: Sequence[str],
+    shares: Sequence[int],
+    spent: Sequence[int],
+    credits: Sequence[int],
+    used: Sequence[float] | None,
 ) -> tuple[SourceShare, ...]:
     return tuple(
-        SourceShare(name, share / PARTS, each, credit / PARTS)
-        for name, share, each, credit in zip(names, shares, spent, credits, strict=True)
+        SourceShare(name, *numbers) for name, numbers in zip(names, _entries(shares, spent, credits, used), strict=True)
     )
 
 
@@ -296,12 +303,16 @@ def read_progress(answer: list[Any], plan: Plan) -> Progress:
         trial_states={TrialState(state): count for state, count in dict(fields["states"] or {}).items()},
         failing=_text(error) if fields.get("failing") else None,
         lost=fields.get("points", {}).get("lost", 0),
-        entries=_entries(fields["share"], fields["spent"], fields["credit"]) if plan.entries else (),
+        entries=_entries(*_counted(fields)) if plan.entries else (),
         budget_spent=fields.get("budget_spent", False),
-        sources=_sources(plan.sources.names, *(fields["sources"][name] for name in ("share", "spent", "credit")))
-        if plan.sources
-        else (),
+        sources=_sources(plan.sources.names, *_counted(fields["sources"])) if plan.sources else (),
     )
+
+
+def _counted(found: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """Of entries or sources: shares, what was spent, credits, and where its cost counts what was used."""
+    used = weighed_by_cost(found["spent"], found["costs"]) if "costs" in found else None
+    return found["share"], found["spent"], found["credit"], used
 
 
 def _by_bracket(values: Iterable[int], plan: Plan) -> tuple[tuple[int, ...], ...]:

@@ -14,7 +14,7 @@ _LEAST_INVALID = 100
 _INVALID_PER_TRIAL = 10
 """A search ends when it had this many invalid configurations, and this many per trial: then the cause is not the
 configurations, and replacing them would never end."""
-LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms", "sources", "objectives", "finals")
+LATER_FIELDS = ("entries", "go_on", "blind", "budget", "budget_ms", "sources", "objectives", "finals", "cost_aware")
 """Fields that only plans of searches of the layouts from `schema.ENTRIES` on have."""
 
 
@@ -101,7 +101,7 @@ def plan_for_lua(
     of the target ("" for none), `keep_ms` how long it is kept after its end (0 = without a limit).
     """
     target, smaller = config.searcher.target_metric, config.searcher.smaller_is_better
-    rungs = [rung for bracket in plan.brackets for rung in bracket.rungs]
+    rungs, later = [rung for bracket in plan.brackets for rung in bracket.rungs], _later(plan)
     counts = [len(bracket.rungs) for bracket in plan.brackets]
     return json.dumps(
         {
@@ -119,6 +119,8 @@ def plan_for_lua(
                 "keep_ms": round(config.retention_days * 86_400_000),
                 "most_events": most_events,
                 "most_invalid": max(_LEAST_INVALID, _INVALID_PER_TRIAL * plan.max_trials),
+                # each tell looks at it
+                **({"cost_aware": later.pop("cost_aware")} if plan.cost_aware else {}),
             },
             "ladder": {
                 "first": list(accumulate(counts[:-1], initial=1)),
@@ -130,7 +132,7 @@ def plan_for_lua(
                 "planned": [rung.size for rung in rungs],
                 "passes": [rung.slots for rung in rungs],
                 "clones": [rung.clones for rung in rungs],
-                **_later(plan),
+                **later,
                 **({"blind": str(config.seed)} if plan.blind else {}),
                 **({"sources": _sources_for_lua(plan.sources)} if plan.sources else {}),
             },

@@ -42,13 +42,18 @@ proposals among the suggestions, that servers from before do not know."""
 OBJECTIVES = 14
 """The version of a search with several objectives or constraints on outcomes: its plan has fields, results and records
 have vectors, and rungs an order that servers from before do not know."""
-NEWEST = OBJECTIVES
+COSTS = 15
+"""The version of a cost-aware search: its plan and counts have fields, and its new trials numbers, that servers from
+before do not know."""
+NEWEST = COSTS
 """The newest version that is read."""
 
 
 def schema_of(config: ExperimentConfig) -> int:
     """The version that an experiment with this configuration is written as: the oldest that reads it."""
     searcher = config.searcher
+    if searcher.cost_aware:
+        return COSTS
     if searcher.objectives or searcher.outcome_constraints:
         return OBJECTIVES
     if searcher.proposals:

@@ -38,15 +38,16 @@ from rungway_server.store.redis.layout.records import (
 from rungway_server.store.redis.layout.superseded import FIELD as SUPERSEDED
 from rungway_server.store.redis.snapshot import file_checks as checks
 from rungway_server.store.redis.snapshot.copying import Copy
-from rungway_server.store.redis.snapshot.file_checks import BadField, curve
+from rungway_server.store.redis.snapshot.field_checks import BadField
+from rungway_server.store.redis.snapshot.file_checks import curve
 from rungway_server.store.redis.snapshot.piece_reader import CURVES, META, PieceReader
 from rungway_server.store.redis.snapshot.record_buffer import RecordBuffer
 from rungway_server.store.redis.snapshot.snapshot import Snapshot, decode
 
-FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES, WITH_OBJECTIVES = 1, 2, 3, 4, 5, 6
+FORMAT, WITH_FURTHER, WITH_BEST, WITH_ABOUT, WITH_SOURCES, WITH_OBJECTIVES, WITH_COSTS = 1, 2, 3, 4, 5, 6, 7
 """The version of the format. Earlier readers would lose what the later ones have: further metrics; best checkpoints
-that are not the last ones; labels, owner and comment; sources of configurations; rungs that rank by fronts."""
-FORMATS = range(FORMAT, WITH_OBJECTIVES + 1)
+that are not the last ones; labels, owner, comment; sources of configurations; rungs that rank by fronts; costs."""
+FORMATS = range(FORMAT, WITH_COSTS + 1)
 TRIAL_NAMES = tuple(
     name
     for name in TRIAL_FIELDS
@@ -92,6 +93,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     form = WITH_BEST if SUPERSEDED in progress else WITH_FURTHER if FIELD in progress else FORMAT
     form = WITH_SOURCES if "sources" in progress else WITH_ABOUT if snapshot.about else form
     form = WITH_OBJECTIVES if snapshot.plan and snapshot.plan.objectives else form
+    form = WITH_COSTS if snapshot.plan and snapshot.plan.cost_aware else form
     yield {"rungway_export": form, "experiment": snapshot.ref.experiment, "revision": progress["revision"]}
     yield {
         "search": {

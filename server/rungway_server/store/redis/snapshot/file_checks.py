@@ -3,10 +3,9 @@
 Each check raises BadField, with the path, what was found and what was wanted.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, is_text, shown
+from rungway_server.domain.documents.fields import MAX_INTEGER, MAX_TEXT, MIN_INTEGER, finite, is_text
 from rungway_server.domain.engine import ExperimentState, Further, Outcome, TrialState
 from rungway_server.domain.search.config import MAX_DIVISOR, MAX_LENGTH, MAX_TRIALS
 from rungway_server.domain.search.objectives import COMPARED, MOST_OBJECTIVES
@@ -18,84 +17,10 @@ from rungway_server.store.redis.layout.further import Row
 from rungway_server.store.redis.layout.plan_codec import LATER_FIELDS
 from rungway_server.store.redis.snapshot import ranges
 from rungway_server.store.redis.snapshot.curve import Curve
+from rungway_server.store.redis.snapshot.field_checks import BadField, fields, like, listed, number, one_of, text, truth
 
-Check = Callable[[str, Any], None]
 _DEEPEST, LONGEST_VALUE = 20, 10_000
 _METRIC_WORDS = {"": None, "nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
-
-
-class BadField(ValueError):
-    """A field of a line has a value that is not allowed."""
-
-    def __init__(self, path: str, found: object, wanted: str) -> None:
-        super().__init__(f"{path}: got {shown(found)}, wanted {wanted}")
-
-
-def number(least: int, most: int) -> Check:
-    """A whole number; 1.0 and true are not."""
-
-    def check(path: str, found: Any) -> None:
-        if problem := ranges.outside(found, least, most):
-            raise BadField(path, found, problem)
-
-    return check
-
-
-def text(longest: int) -> Check:
-    """A text of so many bytes at most."""
-
-    def check(path: str, found: Any) -> None:
-        if problem := ranges.too_long(found, longest):
-            raise BadField(path, found, problem)
-
-    return check
-
-
-def one_of(*words: str) -> Check:
-    """One of these words."""
-
-    def check(path: str, found: Any) -> None:
-        if not isinstance(found, str) or found not in words:
-            raise BadField(path, found, f"one of {', '.join(word or 'an empty text' for word in words)}")
-
-    return check
-
-
-def like(pattern: Any, wanted: str) -> Check:
-    """A text of this form."""
-
-    def check(path: str, found: Any) -> None:
-        if not isinstance(found, str) or not pattern.fullmatch(found):
-            raise BadField(path, found, wanted)
-
-    return check
-
-
-def listed(each: Check, most: int, least: int = 0) -> Check:
-    """A list of these."""
-
-    def check(path: str, found: Any) -> None:
-        if not isinstance(found, list) or not least <= len(found) <= most:
-            raise BadField(path, found, f"a list of {least} to {most} items")
-        for at, item in enumerate(found):
-            each(f"{path}[{at}]", item)
-
-    return check
-
-
-def fields(checks: Mapping[str, Check], *, may_lack: tuple[str, ...] = ()) -> Check:
-    """A mapping with these fields; others are ignored."""
-
-    def check(path: str, found: Any) -> None:
-        if not isinstance(found, dict):
-            raise BadField(path, found, "a mapping")
-        for name, each in checks.items():
-            if name in found:
-                each(f"{path}.{name}" if path else name, found[name])
-            elif name not in may_lack:
-                raise BadField(f"{path}.{name}" if path else name, None, "a value: the field is missing")
-
-    return check
 
 
 def metric(path: str, found: Any) -> None:
@@ -138,12 +63,6 @@ def about(path: str, found: Any) -> None:
         raise BadField(f"{path}.{each.field}", found, each.description)
 
 
-def truth(path: str, found: Any) -> None:
-    """true or false."""
-    if not isinstance(found, bool):
-        raise BadField(path, found, "true or false")
-
-
 def parent(path: str, found: Any) -> None:
     """Whose clone a trial is: number, rung and rank there, checkpoint, its length; false for none."""
     if found is False:
@@ -159,9 +78,30 @@ def parent(path: str, found: Any) -> None:
 
 def proposed(path: str, found: Any) -> None:
     """Where the configuration of a new trial comes from: numbers, of which four each are of a source."""
-    listed(_amount, 4 + 4 * ranges.LANES, 4)(path, found)
-    if len(found) != 4 + 4 * found[3]:
+    numbers = _without_used(path, found)
+    listed(_amount, 4 + 4 * ranges.LANES, 4)(path, numbers)
+    if len(numbers) != 4 + 4 * numbers[3]:
         raise BadField(path, found, "source, turn, revision, how many sources there are, and four numbers of each")
+
+
+def entered(path: str, found: Any) -> None:
+    """Where a new trial entered: numbers, of which three each are of an entry."""
+    listed(_amount, 3 * ranges.RUNGS)(path, _without_used(path, found))
+
+
+def _without_used(path: str, found: Any) -> Any:
+    """The numbers of a new trial without what was used, weighed by its cost: a text at their end, which is checked."""
+    if not isinstance(found, list) or not found or not isinstance(found[-1], str):
+        return found
+    like(ranges.USED, "what was used, in numbers with a space between them")(f"{path}[{len(found) - 1}]", found[-1])
+    return found[:-1]
+
+
+def cost(path: str, found: Any) -> None:
+    """A sum of costs."""
+    value = finite(found)
+    if value is None or value < 0:
+        raise BadField(path, found, "a finite number, 0 or more")
 
 
 def digits(path: str, found: Any) -> None:
@@ -258,7 +198,7 @@ EVENT = fields(
         "worker": text(ranges.TEXTS["worker"]),
         "parent": digits,
         "front": number(0, COMPARED),
-        "entries": listed(_amount, 3 * ranges.RUNGS),
+        "entries": entered,
         "proposed": proposed,
     },
     may_lack=("parent", "front", "entries", "proposed"),
@@ -301,6 +241,8 @@ _SOURCES = fields(
     may_lack=("bounded",),
 )
 _STOCK = fields({name: number(0, ranges.MOST) for name in ("used", "filled", "drawn", "made", "revision")})
+_TOLD = {"told": listed(_amount, ranges.RUNGS, 1), "cost": listed(cost, ranges.RUNGS, 1)}
+_COSTS = fields(_TOLD | {"before": fields(_TOLD)}, may_lack=("before",))
 _SHARED = fields(
     {
         "share": listed(number(0, PARTS), ranges.LANES - 1, 1),
@@ -308,8 +250,9 @@ _SHARED = fields(
         "learned": _count,
         "stock": listed(_STOCK, ranges.LANES, 2),
         "sizes": listed(_count, ranges.BRACKETS * ranges.RUNGS, 1),
+        "costs": _COSTS,
     },
-    may_lack=("base", "learned"),
+    may_lack=("base", "learned", "costs"),
 )
 _PLAN = fields(
     {
@@ -337,6 +280,7 @@ _PLAN = fields(
         "sources": _SOURCES,
         "objectives": number(1, MOST_OBJECTIVES),
         "finals": truth,
+        "cost_aware": truth,
     },
     may_lack=LATER_FIELDS,
 )
@@ -351,6 +295,7 @@ _OPTIONAL = {
     **dict.fromkeys(("share", "spent", "credit", "opened"), listed(_amount, ranges.RUNGS, 1)),
     "learned": _count,
     "sources": _SHARED,
+    "costs": _COSTS,
     "drawn": _count,
     "deadline": number(0, ranges.MOST),
 }

@@ -69,7 +69,7 @@ _WRONG = (
 )
 _COUNTS = (
     *("started", "live", "states", "sizes", "passed", "clones", "points"),
-    *("share", "spent", "credit", "opened", "learned", "drawn", "deadline", "sources"),
+    *("share", "spent", "credit", "opened", "learned", "drawn", "deadline", "sources", "costs"),
 )
 """What of the progress is stored as `counts`."""
 

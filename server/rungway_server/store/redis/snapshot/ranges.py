@@ -68,6 +68,8 @@ _VECTOR = rf"([0-9a-f]{{16}}){{0,{1 + MOST_OBJECTIVES}}}"
 STAMP = re.compile(rf"([0-9a-f]{{24}}([0-9a-f]{{2}})?{_VECTOR})?")
 """A result in a rung: sort key and running number, in a search with entries the entry of its trial, and where rungs
 rank by fronts its vector."""
+USED = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-][0-9]{2,3})?( [0-9]+(\.[0-9]+)?(e[+-][0-9]{2,3})?)*")
+"""What entries or sources have used of the training, weighed by its cost: numbers as "%.17g" writes them."""
 PROMOTABLE = re.compile(rf"[0-9a-f]{{28}}(([0-9a-f]{{2}})?{_VECTOR}:)?(0|[1-9][0-9]{{0,9}})")
 """A promotable result: bracket and rung, and the result with its trial."""
 

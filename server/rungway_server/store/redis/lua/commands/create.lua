@@ -13,6 +13,7 @@
 --- @include "call"
 --- @include "experiment"
 --- @include "points"
+--- @include "costs"
 local uid, request, fingerprint = ARGV[1], ARGV[3], ARGV[4]
 local found = redis.call('HMGET', META, 'uid', 'created', 'request', 'print')
 if found[1] then
@@ -49,6 +50,10 @@ if parts.ladder.entries or parts.ladder.budget or (sources and sources.learns) t
     counts.spent[s] = 0
     if counts.credit then counts.credit[s] = 0 end
   end
+end
+if parts.plan.cost_aware then
+  if parts.ladder.entries then counts.costs = no_costs(#parts.ladder.entries) end
+  if sources and sources.learns then counts.sources.costs = no_costs(#sources.codes) end
 end
 if parts.ladder.budget_ms then counts.deadline = now_ms + parts.ladder.budget_ms end
 

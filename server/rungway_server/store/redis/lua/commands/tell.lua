@@ -8,8 +8,7 @@
 --        metric (8 bytes); after all of these, if any report has further metrics, these (include/further.lua), else ''
 --        or nothing; in a search with objectives then how each report ranks (include/vectors.lua)
 -- Returns {'told', revision, reply (see include/replies.lua) to each result…}, {'checked'},
---         {'unknown_trial', number},
---         {'untold', result index} (finished, and never a result),
+--         {'unknown_trial', number}, {'untold', result index} (finished, and never a result),
 --         {'length', result index, report index, length before, last length allowed},
 --         {'names', index of the first name of a further metric that is too many},
 --         {'objective', result index, report index, '1' = of the top rung} (the report lacks one), or without the last
@@ -44,6 +43,12 @@ local function take_vectors(results, packed)
   return lacked_objective
 end
 
+-- In few searches the cost of training counts. Made when called.
+local function take_costs(search, results, packed)
+--- @include "costs"
+  return open_costs(search, results, packed)
+end
+
 -- Whether a result may change more than its own trial: it reaches a rung or perhaps a target, the training or the
 -- search is over, or much was trained.
 local function may_decide(search, trial, result)
@@ -68,6 +73,7 @@ local results, numbers, after = read_results(6, tonumber(ARGV[5]))
 local write_further, excess = nil, nil
 if (ARGV[after] or '') ~= '' then write_further, excess = further_metrics()(search, results, ARGV[after]) end
 if excess then return { 'names', excess } end
+local count = write_further and search.plan.cost_aware and take_costs(search, results, ARGV[after])
 local lacks = ARGV[after + 1] and take_vectors(results, ARGV[after + 1])
 load_trials(search, numbers)
 -- what a result between rungs writes
@@ -99,6 +105,7 @@ local answer = { 'told', 0 }
 for i, result in ipairs(results) do
   local trial, reply = load_trial(search, result.number), result.known
   if not reply and result.held then
+    if count then count(search, result, trial) end
     reply = decide(search, result, trial, renew(search, result.number))
     keep_reply(search, trial, request, result.number, result.fingerprint, reply)
   elseif reply then

@@ -7,6 +7,7 @@
 --- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
+--- @include "used"
 local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
@@ -58,13 +59,14 @@ local function learn(search)
   local credit, k = credits(search)
   if not credit then return end
   local longest, all, spent, judged, weights, weight = rung_length(search, 0, #first - 1), 0, 0, 0, 0, {}
+  local used = used_now(counts)
   for s = 1, k + 1 do
-    all, spent, judged = all + credit[s], spent + counts.spent[s] / longest, judged + first[s] / PARTS
+    all, spent, judged = all + credit[s], spent + used[s] / longest, judged + first[s] / PARTS
   end
   if all == 0 or spent <= 0 then return end
   for s = 1, k + 1 do
     local prior = PRIOR * first[s] / PARTS
-    local rate = (credit[s] + prior * all / spent) / (counts.spent[s] / longest + prior)
+    local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
     weight[s] = rate * rate * rate * math.sqrt(first[s] / PARTS)
     weights = weights + weight[s]
   end
@@ -84,19 +86,20 @@ local function choose_entry(search, now)
   if search.progress.next_entry > (counts.learned or 0) then learn(search) end
   if not counts.opened and (now or counts.sizes[top] > 0) then
     counts.opened = { unpack(counts.spent) }
+    remember_costs(counts)
   end
   if not counts.opened then return 0 end
-  local all, chosen, most = 0, 1, nil
-  for s = 1, top do all = all + counts.spent[s] - counts.opened[s] end
+  local all, chosen, most, used, before = 0, 1, nil, used_now(counts), used_before(counts, counts.opened)
+  for s = 1, top do all = all + used[s] - before[s] end
   for s = 1, top do
-    local lag = counts.share[s] * all - PARTS * (counts.spent[s] - counts.opened[s])
+    local lag = counts.share[s] * all - PARTS * (used[s] - before[s])
     if not most or lag > most then chosen, most = s, lag end
   end
   return chosen - 1
 end
 
 -- A new trial enters. Returns the explanation: its entry in the place of the rung and, in that of a clone's parent, by
--- entry the shares, the training handed out before this trial, and the credit.
+-- entry the shares, the training handed out before this trial, and the credit; what was used where its cost counts.
 local function enter(search, trial, reason)
   local counts, entry = search.counts, choose_entry(search)
   trial.rung, trial.origin = entry, (trial.origin or 0) + entry
@@ -105,5 +108,6 @@ local function enter(search, trial, reason)
   for _, list in ipairs({ counts.share, counts.spent, counts.credit }) do
     for s = 1, #counts.share do why[#why + 1] = list[s] end
   end
+  if counts.costs then why[#why + 1] = used_text(counts) end
   return why
 end

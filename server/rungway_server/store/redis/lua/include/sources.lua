@@ -5,6 +5,7 @@
 --- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
+--- @include "used"
 local WHOLE, MOST_LOOKED_AT, FULL_TRAININGS, KEPT = 4096, 48, 2, 0.6
 
 -- Whether an entry ranks before another one of a rung that is as long. Strings would be compared by the locale.
@@ -49,11 +50,12 @@ local function learn_sources(search)
     if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
   end
   local longest = rung_length(search, 0, search.ladder.rungs[1] - 1)
-  for s = 1, #first do all, spent = all + credit[s], spent + own.spent[s] / longest end
+  local used = used_now(own)
+  for s = 1, #first do all, spent = all + credit[s], spent + used[s] / longest end
   if all == 0 or spent <= 0 then return end
   for s = 1, #first do
     local prior = FULL_TRAININGS * first[s] / WHOLE
-    local rate = (credit[s] + prior * all / spent) / (own.spent[s] / longest + prior)
+    local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
     weight[s] = rate * rate * first[s] / WHOLE
     weighed = weighed + weight[s]
   end
@@ -79,11 +81,14 @@ local function choose_source(search)
   if not can_propose(search) then return 1 end
   local own, sources = search.counts.sources, search.ladder.sources
   if sources.learns and search.progress.next_entry > (own.learned or 0) then learn_sources(search) end
-  own.base = own.base or { unpack(own.spent) }
-  local all, chosen, furthest = 0, 1, nil
-  for s = 1, #own.spent do all = all + own.spent[s] - own.base[s] end
-  for s = 1, #own.spent do
-    local lag = own.share[s] * all - WHOLE * (own.spent[s] - own.base[s])
+  if not own.base then
+    own.base = { unpack(own.spent) }
+    remember_costs(own)
+  end
+  local all, chosen, furthest, used, before = 0, 1, nil, used_now(own), used_before(own, own.base)
+  for s = 1, #used do all = all + used[s] - before[s] end
+  for s = 1, #used do
+    local lag = own.share[s] * all - WHOLE * (used[s] - before[s])
     if own.share[s] > 0 and (not furthest or lag > furthest) then chosen, furthest = s, lag end
   end
   return chosen

@@ -9,6 +9,7 @@
 --- @include "budget"
 --- @include "entries"
 --- @include "sources"
+--- @include "used"
 local function stock_field(lane, place) return string.format('%d:%.0f', lane, place) end
 
 -- Whether the results have grown too much since the stock was proposed: by 15 %, at least by 4.
@@ -81,7 +82,8 @@ end
 -- A new trial: the configuration is the first that a user enqueued, else one of the source whose turn it is; where that
 -- has none in stock, the sampler's. Returns trial number, record and explanation. That ends with a list: the source,
 -- the one whose turn it was, the revision of the results it was proposed from (0: of none), how many sources there are,
--- and of each the number, share, what was spent on it before this trial, and credit.
+-- and of each the number, share, what was spent on it before this trial, and credit; what was used where its cost
+-- counts.
 local function new_from_source(search, bracket)
   local own, sources = search.counts.sources, search.ladder.sources
   local entry = search.ladder.entries and choose_entry(search) or 0
@@ -99,6 +101,7 @@ local function new_from_source(search, bracket)
   for _, list in ipairs({ sources.codes, own.share, own.spent, own.credit }) do
     for i = 1, #sources.codes do more[#more + 1] = list[i] end
   end
+  if own.costs then more[#more + 1] = used_text(own) end
   if s and not sources.learns then
     local at = code == turn and s or 1
     own.spent[at] = own.spent[at] + 1

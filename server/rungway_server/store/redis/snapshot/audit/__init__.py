@@ -13,6 +13,7 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.snapshot.audit import (
     bounded,
     checkpoints,
+    costs,
     counters,
     curves,
     event_log,
@@ -44,6 +45,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     *points.INVARIANTS,
     *bounded.INVARIANTS,
     *sources.INVARIANTS,
+    *costs.INVARIANTS,
     *curves.INVARIANTS,
     *checkpoints.INVARIANTS,
     *event_log.INVARIANTS,
