@@ -1,6 +1,7 @@
 """The searches of `training` as one picture: errors over the epochs, and of each seed at the end."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +11,10 @@ from rungway_server.simulation.look import FAINT, GRID, INK, figure, quiet, titl
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = ("#7b8794", "#4a90d9", "#d1495b", "#b87900", "#2b3a8c", "#3a9d6e", "#8e5bb5")
+_COLOURS = (
+    *("#7b8794", "#4a90d9", "#d1495b", "#b87900", "#2b3a8c", "#3a9d6e"),
+    *("#8e5bb5", "#c2185b", "#00838f", "#795548", "#1b1b1b"),
+)
 
 _MOST = 20
 """The largest error that is shown, in percent: all are above it at first."""
@@ -32,8 +36,8 @@ class Searched(Protocol):
 def draw(found: Mapping[str, Sequence[Searched]], budget: int, path: Path) -> None:
     """Write a PNG or SVG, by the name of the file. Raises OSError."""
     canvas = figure(10, 5, 160)
-    left, right = canvas.add_axes((0.075, 0.12, 0.5, 0.64)), canvas.add_axes((0.72, 0.12, 0.255, 0.64))
-    colours = dict(zip(found, _COLOURS, strict=False))
+    left, right = canvas.add_axes((0.075, 0.12, 0.44, 0.64)), canvas.add_axes((0.72, 0.12, 0.255, 0.64))
+    colours = dict(zip(found, cycle(_COLOURS), strict=False))
     _over_epochs(left, found, budget, colours)
     _each_seed(right, found, colours)
     for axes in (left, right):

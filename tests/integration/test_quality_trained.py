@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.quality.libraries import LIBRARIES
 from loadtests.quality.picture import draw
 from loadtests.quality.trained import CHANCE, COLUMNS, FIXED, TrainedCurves
 from loadtests.quality.training import LONG, SEARCHES, SHORT, Terms, lines, outcome, planned
@@ -90,5 +91,6 @@ def test_the_table_and_the_picture(tmp_path: Path) -> None:
     one = outcome("random", SHORT, 0, [Job(0, 0, 0, 0, 1, 1, 0.0, 1.0, True)], curves())
     better = replace(one, seed=1, improvements=[(3, 0.05)])
     assert f"{50 * (one.validation + 0.05):.2f} (5.00 to " in list(lines({"random": [one, better]}, SHORT))[-1]
-    draw({"random": [one, better], "pbt": [better]}, SHORT.budget, tmp_path / "picture.png")
+    every = {name: [one, better] for name in (*SEARCHES, *LIBRARIES, "one more")}
+    draw(every, SHORT.budget, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
