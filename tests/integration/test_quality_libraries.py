@@ -39,9 +39,9 @@ def test_a_library_stops_trials_and_uses_each_row_once(small: Table, name: str) 
 @pytest.mark.parametrize("name", HALVING)
 def test_the_same_seed_is_the_same_search(small: Table, name: str) -> None:
     needs(name)
-    first, again, other = asyncio.run(figures(name, small, 4, 12, [3, 3, 4]))
+    first, again, *others = asyncio.run(figures(name, small, 4, 12, [3, 3, 4, 5, 6]))
     assert first == again
-    assert first != other
+    assert any(first != other for other in others)
     assert first.cpu_ms > 0
 
 

@@ -38,11 +38,11 @@ def auto_plan(
 
 
 def with_sources(plan: Plan, proposals: Proposals, least: int = 2, bounded: bool = True) -> Plan:
-    """The plan with sources of configurations, of which models need so many results of a rung; not `bounded`: as in
-    mixtures from before there were full rungs."""
+    """The plan with sources of configurations, of which models need so many results of a rung. `bounded`: as in stored
+    mixtures whose rungs can be full."""
     sources = sources_of(proposals, 1, may_protect=plan.rule is ASYNC and plan.form is PROMOTE)
     least = 0 if proposals is Proposals.EXTERNAL else least
-    return replace(plan, sources=replace(sources, least=least, bounded=sources.bounded and bounded))
+    return replace(plan, sources=replace(sources, least=least, bounded=sources.protects and bounded))
 
 
 def learns(plan: Plan) -> bool:

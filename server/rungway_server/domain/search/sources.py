@@ -53,7 +53,7 @@ class Sources:
     source. `learns`: the shares are those of the training, and follow the best results of the top rung; otherwise they
     are those of the new trials, and stay. `protects`: a trial of the pure source is also promoted by its rank among
     those of the pure source. `bounded`: while there are new trials, a rung promotes no more than may be promoted from
-    it at one time; searches from before this rule have no such bound.
+    it at one time; only some stored searches are, since it was measured that others are sooner.
     """
 
     names: tuple[str, ...]
@@ -71,4 +71,4 @@ def sources_of(proposals: Proposals, searched: int, *, may_protect: bool) -> Sou
     least = {Proposals.KDE: searched + 1, Proposals.EXTERNAL: 0}.get(proposals, max(LEAST_RESULTS, searched + 2))
     mixes = proposals is Proposals.MIXTURE
     protects = mixes and may_protect
-    return Sources(tuple(shares), (PARTS - sum(others), *others), least, mixes, protects, protects)
+    return Sources(tuple(shares), (PARTS - sum(others), *others), least, mixes, protects)
