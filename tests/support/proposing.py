@@ -14,6 +14,7 @@ from tests.support.agents import running
 from tests.support.waiting import wait_until, wait_while_it_runs
 
 TRIALS = 40
+_FIRST, _LAST = 6, 30
 SEARCH: Mapping[str, object] = {
     "hyperparameters": {
         "by": {"type": "categorical", "vals": ["sampler", "proposer"], "weights": [1_000_000, 1]},
@@ -60,10 +61,10 @@ def loss(hparams: Mapping[str, object]) -> float:
 
 def killed_restarted_and_doubled(client: Client, target: str, folder: Path, *library: str) -> None:
     """Two workers train the search, while `rungway propose` is killed, and then two of it are started."""
-    name, go_on = client.config.experiment or "", threading.Event()
+    name, killed, go_on = client.config.experiment or "", threading.Event(), threading.Event()
     command = ("propose", name, *library, "--every", "0.1", "--target", target)
     found = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    workers = [threading.Thread(target=_work, args=(target, name, go_on)) for _ in range(2)]
+    workers = [threading.Thread(target=_work, args=(target, name, killed, go_on)) for _ in range(2)]
 
     def waiting() -> int:
         return client.add_proposals([], 0).waiting
@@ -76,6 +77,7 @@ def killed_restarted_and_doubled(client: Client, target: str, folder: Path, *lib
             assert wait_while_it_runs(first.process, lambda: len(list(client.list_trials(6))) >= 6), first.said()
             os.killpg(first.process.pid, signal.SIGKILL)
             first.wait()
+        killed.set()
         wait_until(lambda: waiting() == 0)  # the workers went on
         with (
             running(folder / "second", *command, environment=found) as second,
@@ -86,16 +88,20 @@ def killed_restarted_and_doubled(client: Client, target: str, folder: Path, *lib
             assert (second.wait(), third.wait()) == (0, 0), second.said() + third.said()
             assert "the search is over" in second.said()
     finally:
+        killed.set()
         go_on.set()
         for worker in workers:
             worker.join()
 
 
-def _work(target: str, name: str, go_on: threading.Event) -> None:
-    """Train; the last trials wait until the proposers are there again."""
+def _work(target: str, name: str, killed: threading.Event, go_on: threading.Event) -> None:
+    """Train. All but the first trials wait until the proposer is killed: what it has in stock then, at most twice as
+    many as the trials so far, are fewer than those before the last ones, which wait until it is there again."""
     with Client(target, experiment=name) as client:
         while assignment := client.ask():
-            if assignment.trial >= TRIALS // 2:
+            if assignment.trial >= _FIRST:
+                killed.wait()
+            if assignment.trial >= _LAST:
                 go_on.wait()
             client.tell(assignment, loss(assignment.hparams), checkpoint="none")
 
