@@ -52,6 +52,15 @@ def test_each_row_is_used_once_whoever_proposes(small: Table, proposals: str) ->
     assert sorted(pool[trial] for trial in trials) == list(range(rows))
 
 
+def test_rows_come_again_when_there_are_more_trials(small: Table) -> None:
+    section = {"name": "random", "metric": "loss", "max_trials": 100, "max_length": 9}
+    pool = Pool(small, plan_search({"hyperparameters": space_of(small.columns), "searcher": section}).config)
+    for trial in range(100):
+        pool.configured(trial, {})
+    assert sorted(pool[trial] for trial in range(60)) == list(range(60))
+    assert [pool[trial] for trial in range(60, 100)] == [pool[trial] for trial in range(40)]
+
+
 def test_first_units_mislead_as_the_case_says(small: Table) -> None:
     worst_first = misled(small, Case("x", reversed_units=1))
     assert worst_first.values[:, 0].argmin() == small.values[:, 0].argmax()

@@ -52,7 +52,7 @@ class Pool:
         self._row_of_config = {identity(each): row for row, each in enumerate(self._hparams)}
         self._x = self._columns.encoded(self._hparams)
         self._order, self._again, self._next = order or Dealt(len(self._x), config.seed), order is not None, 0
-        self._left = {} if self._again else dict.fromkeys(self._order[i] for i in range(len(self._x)))
+        self._left = {} if self._again else self._deal()
         self._rows, self._taken = dict[int, int](), set[int]()
         self._offered: dict[tuple[Source, int], list[int]] = {}
         self._used = np.zeros(len(self._x), np.bool_)
@@ -90,12 +90,19 @@ class Pool:
             self._pack(self._hparams[row]) for row in self._proposed(observed_of(config, seen), source, numbers, entry)
         ]
 
+    def _deal(self) -> dict[int, None]:
+        """All rows, in the order in which the sampler draws them."""
+        return dict.fromkeys(self._order[place] for place in range(len(self._x)))
+
     def _next_row(self) -> int:
-        """The next row of the order that is free; when there is none, one that is offered only."""
+        """The next row of the order that is free; when there is none, one that is offered only. A search with more
+        trials than there are rows begins again."""
         if self._again:
             self._next += 1
             return self._order[self._next - 1]
-        return next((row for row in self._left if not self._used[row]), next(iter(self._left)))
+        self._left = self._left or self._deal()
+        free = (row for row in self._left if not self._used[row])
+        return next(free, next(iter(self._left)))
 
     def _proposed(self, observed: Observed, source: Source, numbers: range, entry: int) -> list[int]:
         """Rows that are free; those that were offered before and not taken are free again."""
