@@ -77,7 +77,7 @@ def test_fleet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["gRPC", "HTTP"])
 def test_waiting(port: str, tmp_path: Path) -> None:
-    sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.2", "--rung", "100", "--seconds", "1.5")
+    sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.05", "--rung", "100", "--seconds", "1.5")
     output, (one,) = load("waiting", *sizes, "--settle", "0", "--port", port, results=tmp_path / "waiting.json")
     assert one["tells"] > 0, one
     assert one["taken"] > 0, one
