@@ -7,6 +7,7 @@ would keep cookies and log each call.
 
 import ssl
 import urllib.request
+from functools import cache
 from typing import Any, TypeVar
 
 import httpcore
@@ -50,7 +51,7 @@ class Route:
         self._proxy = _proxy_to(address)
         self._context = _context(config) if config.encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._extensions = {"sni_hostname": config.tls_server_name} if config.tls_server_name else {}
-        self._urls: dict[str, httpx.URL] = {}
+        self._parsed = cache(httpx.URL)  # one for each rpc: it takes about as long as all else of a request
         if self._proxy and self._extensions:
             raise InvalidArgument.one("tls_server_name", f"cannot be checked through a proxy ({self._by_proxy()})")
 
@@ -68,12 +69,9 @@ class Route:
     def request(self, outgoing: Outgoing, connect: float, answer: float) -> httpx.Request:
         """A request; to open a connection may take `connect` seconds, and each wait after that `answer`."""
         timeout = {"pool": connect, "connect": connect, "write": answer, "read": answer}
-        url = self._urls.get(outgoing.url)
-        if url is None:  # one for each rpc: to parse it takes as long as all else of a request
-            url = self._urls[outgoing.url] = httpx.URL(outgoing.url)
         return httpx.Request(
             "POST",
-            url,
+            self._parsed(outgoing.url),
             headers=dict(outgoing.headers),
             content=outgoing.body,
             extensions={"timeout": timeout, **self._extensions},
