@@ -10,15 +10,16 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from rungway_server.domain.engine import AskStatus, Decision, Report, Result
+from rungway_server.domain.engine import Report
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.records import ATTRIBUTES, packed, unpack
 from rungway_server.store.redis.layout.schema import ENTRIES
-from tests.support.audited import report_of
+from tests.support.audited import check_broken, report_of
 from tests.support.moving import Site, move
+from tests.support.players import trained_alone
 from tests.support.redis_server import redis_on_socket
 from tests.support.snapshot import Snapshot, restore, snapshot
 
@@ -40,22 +41,7 @@ def metric(trial: int, length: int) -> float:
 
 async def play(store: RedisStore, ref: ExperimentRef, most: int, now: int) -> list[Any]:
     """One worker trains up to so many assignments, and another one holds a trial meanwhile. What was decided."""
-    said: list[Any] = []
-    for _ in range(most):
-        answer = await store.ask(ref, "", 1, "w", now_ms=now)
-        if answer.status is not AskStatus.ASSIGNED:
-            return [*said, answer.reason]
-        [given] = answer.assignments
-        said.append((given.lease.trial, given.from_length, given.to_length, given.explanation))
-        length = given.next_decision_length
-        while True:
-            result = Result(given.lease, [Report(length, metric(given.lease.trial, length))], "c")
-            [reply] = (await store.tell(ref, "", [result], now_ms=now)).replies
-            said.append((reply.decision, reply.explanation))
-            length = reply.next_decision_length
-            if reply.decision is not Decision.CONTINUE:
-                break
-    return said
+    return await trained_alone(store, ref, most, now, lambda trial, _, end: [Report(end, metric(trial, end))])
 
 
 async def made(url: str) -> None:
@@ -127,11 +113,7 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
 
 @pytest.mark.parametrize(("name", "which"), [(name, i) for name in DAMAGES for i in range(len(DAMAGES[name]))])
 def test_what_is_broken_is_named(url: str, saved: Snapshot, name: str, which: int) -> None:
-    with closing(Redis.from_url(url)) as client:
-        restore(client, saved)
-        assert asyncio.run(report_of(url, REF)).violated == {}
-        DAMAGES[name][which](Scene(client))
-        assert name in asyncio.run(report_of(url, REF)).violated
+    check_broken(url, REF, saved, name, lambda client: DAMAGES[name][which](Scene(client)))
 
 
 def test_an_export_decides_as_the_search_would(url: str, saved: Snapshot) -> None:

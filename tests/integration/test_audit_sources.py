@@ -1,20 +1,16 @@
 """A search with several sources of configurations: the audit passes a sound one and names what is broken."""
 
-import asyncio
-import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from rungway_server.store.redis.layout.records import ATTRIBUTES, packed, unpack
-from tests.support.audited import report_of
-from tests.support.golden import FOLDER, REF, write_keys
+from tests.support.audited import check_broken
+from tests.support.golden import REF, written
 from tests.support.redis_server import redis_on_socket
-from tests.support.snapshot import Snapshot, restore, snapshot
+from tests.support.snapshot import Snapshot
 
 
 class Scene:
@@ -83,19 +79,9 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def saved(url: str) -> Snapshot:
-    async def write() -> None:
-        async with AsyncRedis.from_url(url) as redis:
-            await write_keys(redis, json.loads((FOLDER / "layout-13-sources.json").read_text())["keys"])
-
-    asyncio.run(write())
-    with closing(Redis.from_url(url)) as client:
-        return snapshot(client)
+    return written(url, "layout-13-sources.json")
 
 
 @pytest.mark.parametrize(("name", "which"), [(name, i) for name in DAMAGES for i in range(len(DAMAGES[name]))])
 def test_what_is_broken_is_named(url: str, saved: Snapshot, name: str, which: int) -> None:
-    with closing(Redis.from_url(url)) as client:
-        restore(client, saved)
-        assert asyncio.run(report_of(url, REF)).violated == {}
-        DAMAGES[name][which](Scene(client))
-        assert name in asyncio.run(report_of(url, REF)).violated
+    check_broken(url, REF, saved, name, lambda client: DAMAGES[name][which](Scene(client)))

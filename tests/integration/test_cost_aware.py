@@ -1,17 +1,14 @@
 """Shares by cost in a real Redis: what is counted, what the audit says of it, and that an export goes on alike."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from rungway_server.domain.engine import AskStatus, Assignment, Further, Report, Result
+from rungway_server.domain.engine import Further, Report, Result
 from rungway_server.domain.errors import RungwayError
 from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
@@ -21,15 +18,15 @@ from rungway_server.store.redis.layout.records import packed, unpack
 from rungway_server.store.redis.layout.schema import COSTS, ENTRIES
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
-from tests.support.audited import report_of
-from tests.support.golden import FOLDER, REF, write_keys
+from tests.support.audited import check_broken, report_of
+from tests.support.golden import REF, written
 from tests.support.models import untaught
-from tests.support.moving import Site, exported, move
+from tests.support.moving import Site, exported, move, with_end
+from tests.support.players import trained_alone
 from tests.support.redis_server import redis_on_socket
-from tests.support.snapshot import Snapshot, restore, snapshot
+from tests.support.snapshot import Snapshot
 
 HERE, COPY, TOO = (ExperimentRef("default", name) for name in ("costs", "copy", "too"))
-LAYOUT = "layout-15-costs.json"
 
 
 class Scene:
@@ -102,22 +99,12 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def saved(url: str) -> Snapshot:
-    async def write() -> None:
-        async with AsyncRedis.from_url(url) as redis:
-            await write_keys(redis, json.loads((FOLDER / LAYOUT).read_text())["keys"])
-
-    asyncio.run(write())
-    with closing(Redis.from_url(url)) as client:
-        return snapshot(client)
+    return written(url, "layout-15-costs.json")
 
 
 @pytest.mark.parametrize(("name", "which"), [(name, i) for name in DAMAGES for i in range(len(DAMAGES[name]))])
 def test_what_is_broken_is_named(url: str, saved: Snapshot, name: str, which: int) -> None:
-    with closing(Redis.from_url(url)) as client:
-        restore(client, saved)
-        assert asyncio.run(report_of(url, REF)).violated == {}
-        DAMAGES[name][which](Scene(client))
-        assert name in asyncio.run(report_of(url, REF)).violated
+    check_broken(url, REF, saved, name, lambda client: DAMAGES[name][which](Scene(client)))
 
 
 def document(**searcher: Any) -> dict[str, Any]:
@@ -126,29 +113,21 @@ def document(**searcher: Any) -> dict[str, Any]:
     return {"hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}, "searcher": section, "seed": 3}
 
 
-def cost(given: Assignment, length: int) -> float | None:
+def cost(trial: int, length: int) -> float | None:
     """Of an epoch: no two alike, and some are not said."""
-    return None if (given.lease.trial + length) % 7 == 0 else 0.1 + given.lease.trial * 31 % 17 / 3
+    return None if (trial + length) % 7 == 0 else 0.1 + trial * 31 % 17 / 3
+
+
+def epochs(trial: int, begin: int, end: int) -> Iterator[Report]:
+    """A report of each."""
+    for length in range(begin + 1, end + 1):
+        metric, paid = (trial * 37 + length) % 101 / 101, cost(trial, length)
+        yield Report(length, metric, None if paid is None else Further({"m": metric}, paid))
 
 
 async def work(store: RedisStore, ref: ExperimentRef, most: int, now: int) -> list[Any]:
     """One worker trains up to so many assignments, and reports each epoch. What was decided."""
-    said: list[Any] = []
-    for _ in range(most):
-        answer = await store.ask(ref, "", 1, "w", now_ms=now)
-        if answer.status is not AskStatus.ASSIGNED:
-            return [*said, answer.reason]
-        [given] = answer.assignments
-        said.append((given.lease.trial, given.from_length, given.to_length, given.explanation))
-        begin, end = given.from_length, given.next_decision_length
-        while end:
-            for length in range(begin + 1, end + 1):
-                metric, paid = (given.lease.trial * 37 + length) % 101 / 101, cost(given, length)
-                report = Report(length, metric, None if paid is None else Further({"m": metric}, paid))
-                [reply] = (await store.tell(ref, "", [Result(given.lease, [report], "c")], now_ms=now)).replies
-            said.append((reply.decision, reply.explanation))
-            begin, end = end, reply.next_decision_length
-    return said
+    return await trained_alone(store, ref, most, now, epochs)
 
 
 async def create(store: RedisStore, ref: ExperimentRef, **searcher: Any) -> int:
@@ -205,20 +184,13 @@ def test_an_export_with_costs_that_are_none_is_refused(url: str, old: str, new: 
             assert old in lines[1]
             lines[1] = lines[1].replace(old, new, 1)
             try:
-                await import_experiment(redis, COPY, read_export(with_sum(lines)))
+                await import_experiment(redis, COPY, read_export(with_end(lines[:-1])))
             except (BadExport, RungwayError) as error:
                 return str(error)
         return ""
 
     said = asyncio.run(refused())
     assert "cost" in said or "told" in said
-
-
-def with_sum(lines: list[str]) -> list[str]:
-    """The lines with an end that fits them."""
-    body = "".join(lines[:-1])
-    end = {"end": len(lines) - 1, "sha256": hashlib.sha256(body.encode()).hexdigest()}
-    return [*lines[:-1], json.dumps(end) + "\n"]
 
 
 def test_costs_of_any_other_search_are_kept_and_change_nothing(url: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import hashlib
 import json
 import math
 import random
@@ -28,7 +27,7 @@ from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.live_searches import create, halving
 from tests.support.audited import assert_sound
 from tests.support.calls import config
-from tests.support.moving import Site, exported, move
+from tests.support.moving import Site, exported, move, with_end
 from tests.support.players import Player, counted_from
 from tests.support.searches import config_of
 from tests.support.searches import plan as plan_of
@@ -177,9 +176,7 @@ def changed(text: str, change: Callable[[dict[str, Any]], object], which: str) -
     """The file with one record changed and a valid last line."""
     lines = [json.loads(line) for line in text.splitlines()[:-1]]
     change(next(line for line in lines if which in line))
-    body = "".join(json.dumps(line) + "\n" for line in lines)
-    end = {"end": len(lines), "sha256": hashlib.sha256(body.encode()).hexdigest()}
-    return body + json.dumps(end) + "\n"
+    return "".join(with_end([json.dumps(line) + "\n" for line in lines]))
 
 
 DAMAGES: dict[str, Callable[[str], str]] = {

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import hashlib
 import json
 import random
 import re
@@ -23,7 +22,7 @@ from rungway_server.store.redis.snapshot import import_file
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.test_reading_in_pieces import Player, made
-from tests.support.moving import exported
+from tests.support.moving import exported, with_end
 from tests.support.redis_server import redis_on_socket
 
 Line = dict[str, Any]
@@ -70,9 +69,7 @@ def lines(searches: dict[str, list[Line]]) -> list[Line]:
 
 def file_of(lines: list[Line], raw: Callable[[str], str] = lambda text: text) -> list[str]:
     """A whole file of these lines, with an end that fits."""
-    body = raw("".join(json.dumps(line) + "\n" for line in lines)).splitlines(keepends=True)
-    digest = hashlib.sha256("".join(body).encode(errors="surrogatepass")).hexdigest()
-    return [*body, json.dumps({"end": len(body), "sha256": digest}) + "\n"]
+    return with_end(raw("".join(json.dumps(line) + "\n" for line in lines)).splitlines(keepends=True))
 
 
 async def refused(redis: Redis, file: list[str]) -> str:

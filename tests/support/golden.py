@@ -6,8 +6,9 @@ stop trials; `-braked`, which has paused itself; `layout-8-further.json`, whose 
 `layout-9-checkpoints.json`, with replaced checkpoints and best ones beside the last; `layout-11-about.json`, with
 labels, an owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new
 one; `layout-13-sources.json`, whose configurations have several sources: what is in stock of these is used, and no
-model proposes any more; `layout-14-objectives.json`, whose rungs rank by fronts. A file never changes once a release
-has its layout. Bytes are written as hexadecimal digits, so that any version of Redis can load them.
+model proposes any more; `layout-14-objectives.json`, whose rungs rank by fronts; `layout-15-costs.json`, a cost-aware
+one with several sources. A file never changes once a release has its layout. Bytes are written as hexadecimal digits,
+so that any version of Redis can load them.
 """
 
 import asyncio
@@ -15,11 +16,12 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from rungway_server.domain.about import About, AboutChange
@@ -44,6 +46,7 @@ from tests.support.calls import config
 from tests.support.models import untaught
 from tests.support.moving import exported
 from tests.support.redis_server import redis_on_socket
+from tests.support.snapshot import Snapshot, snapshot
 
 REF = ExperimentRef("default", "golden")
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -53,6 +56,7 @@ SPACE = {
     "momentum": {"type": "double", "minval": 0.0, "maxval": 0.75, "step": 0.25},
 }
 ASHA: dict[str, Any] = {"max_length": {"epochs": 27}, "divisor": 3, "max_rungs": 3, "max_concurrent_trials": 12}
+MIXED: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "mixture", "max_concurrent_trials": 12}
 PBT: dict[str, Any] = {"population_size": 8, "num_rounds": 6, "length_per_round": {"epochs": 3}, "max_trials": None}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "": config("adaptive_asha", space=SPACE, max_trials=40, **ASHA),
@@ -62,18 +66,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
     "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
-    "-sources": config(
-        "auto", max_trials=40, divisor=2, max_length={"epochs": 8}, proposals="mixture", max_concurrent_trials=12
-    ),
-    "-costs": config(
-        "auto",
-        max_trials=40,
-        divisor=2,
-        max_length={"epochs": 8},
-        proposals="mixture",
-        max_concurrent_trials=12,
-        cost_aware=True,
-    ),
+    "-sources": config("auto", max_trials=40, **MIXED),
+    "-costs": config("auto", max_trials=40, cost_aware=True, **MIXED),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
     "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
@@ -142,6 +136,18 @@ async def write_keys(redis: Any, keys: dict[str, Any]) -> None:
             else:
                 pipe.xadd(key, {"e": bytes.fromhex(item[1])}, id=item[0])
     await pipe.execute()
+
+
+def written(url: str, file: str) -> Snapshot:
+    """What the Redis of this URL holds when it holds nothing but the search of this golden file."""
+
+    async def write() -> None:
+        async with Redis.from_url(url) as redis:
+            await write_keys(redis, json.loads((FOLDER / file).read_text())["keys"])
+
+    asyncio.run(write())
+    with closing(SyncRedis.from_url(url)) as client:
+        return snapshot(client)
 
 
 async def seen_of(store: RedisStore) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Moves a search from one Redis to another by an export file."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -23,6 +26,12 @@ class Site:
 async def exported(store: RedisStore, ref: ExperimentRef) -> str:
     """The text of an export."""
     return "".join([text async for text in store.export(ref)])
+
+
+def with_end(lines: Sequence[str]) -> list[str]:
+    """The file of these lines, with a last line that fits them."""
+    digest = hashlib.sha256("".join(lines).encode(errors="surrogatepass")).hexdigest()
+    return [*lines, json.dumps({"end": len(lines), "sha256": digest}) + "\n"]
 
 
 async def move(source: Site, ref: ExperimentRef, to: Site, name: str = "") -> str:

@@ -1,10 +1,11 @@
 """Who plays a search by a seed: the same seed and the same replies make the same calls."""
 
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from rungway_server.domain.engine import Assignment, Lease, Release, TellReply
+from rungway_server.domain.engine import AskStatus, Assignment, Lease, Release, Report, Result, TellReply
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 
@@ -54,6 +55,31 @@ class Player:
             after = given._replace(from_length=length, next_decision_length=reply.next_decision_length)
             self.held[given.lease.trial] = after
         self.said.append((given.lease.trial, plain(reply), revision))
+
+
+async def trained_alone(
+    store: RedisStore,
+    ref: ExperimentRef,
+    most: int,
+    now: int,
+    reports: Callable[[int, int, int], Iterable[Report]],
+) -> list[Any]:
+    """What was decided when one worker trains up to so many assignments, at `now` (ms). `reports`: what it reports of a
+    trial from a length on up to the next decision, each in a call of its own."""
+    said: list[Any] = []
+    for _ in range(most):
+        answer = await store.ask(ref, "", 1, "w", now_ms=now)
+        if answer.status is not AskStatus.ASSIGNED:
+            return [*said, answer.reason]
+        [given] = answer.assignments
+        said.append((given.lease.trial, given.from_length, given.to_length, given.explanation))
+        begin, end = given.from_length, given.next_decision_length
+        while end:
+            for report in reports(given.lease.trial, begin, end):
+                [reply] = (await store.tell(ref, "", [Result(given.lease, [report], "c")], now_ms=now)).replies
+            said.append((reply.decision, reply.explanation))
+            begin, end = end, reply.next_decision_length
+    return said
 
 
 def plain(value: Any) -> str:
