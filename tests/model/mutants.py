@@ -430,6 +430,15 @@ MUTANTS = (
         "counts.opened = { unpack(counts.spent) }",
         "counts.opened = {} for s = 1, top do counts.opened[s] = 0 end",
     ),
+    _mutant("credit is kept when a rung has more results", "include/credit", "kept[2] == size", "true"),
+    _mutant("credit is kept when another rung is looked at", "include/credit", "kept[1] == rung", "true"),
+    _mutant(
+        "credit is kept when a trial turns out to be invalid",
+        "include/credit",
+        "kept[3] == invalid_trials(search)",
+        "true",
+    ),
+    _mutant("credit of sources is kept", "include/sources", "'sources', 0, results", "'sources', 0, 0"),
     _mutant("a rate is weighed by its square", "include/entries", "rate * rate * rate", "rate * rate"),
     _mutant("nothing stays as at first", "include/entries", "0.9 * share + 0.1 * first[s]", "share"),
     _mutant(

@@ -8,6 +8,7 @@
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
+--- @include "credit"
 local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
@@ -27,12 +28,14 @@ end
 -- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
 -- Those of elsewhere are nobody's credit: no entry had training for them.
 local function credits(search)
-  local sizes, best, weights, k, credit = search.counts.sizes, 0, 0, #search.ladder.entries, {}
+  local counts, best, weights, k, credit = search.counts, 0, 0, #search.ladder.entries, {}
   while best < 2 and k > 0 do
     k = k - 1
-    best = math.min(math.floor(sizes[k + 1] / search.plan.divisor), MOST_CREDITED)
+    best = math.min(math.floor(counts.sizes[k + 1] / search.plan.divisor), MOST_CREDITED)
   end
   if best < 2 then return nil end
+  local known = known_credit(search, 'entries', k, counts.sizes[k + 1])
+  if known then return known, k end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
   local members, sqrt = best_results(search, k, best), math.sqrt
   local alive = members[best]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
@@ -46,7 +49,7 @@ local function credits(search)
     end
   end
   for s = 1, #credit do credit[s] = credit[s] * (best / weights) end
-  return credit, k
+  return keep_credit(search, 'entries', k, counts.sizes[k + 1], credit), k
 end
 
 local function rounded(x) return math.floor(x + 0.5) end

@@ -6,6 +6,7 @@
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
+--- @include "credit"
 local WHOLE, MOST_LOOKED_AT, FULL_TRAININGS, KEPT = 4096, 48, 2, 0.6
 
 -- Whether an entry ranks before another one of a rung that is as long. Strings would be compared by the locale.
@@ -17,13 +18,9 @@ local function is_before(a, b)
   return a3 < b3
 end
 
--- The best results of the top rungs of all brackets, as many as may be promoted of so many elsewhere.
-local function best_at_the_top(search)
-  local results, found = 0, {}
-  for b, rungs in ipairs(search.ladder.rungs) do
-    results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
-  end
-  local most = math.min(math.floor(results / search.plan.divisor), MOST_LOOKED_AT)
+-- The best results of the top rungs of all brackets.
+local function best_at_the_top(search, most)
+  local found = {}
   for b, rungs in ipairs(search.ladder.rungs) do
     local size = math.min(search.counts.sizes[rung_index(search, b - 1, rungs - 1)], most)
     local first = before_rung(search, b - 1, rungs - 1)
@@ -32,7 +29,28 @@ local function best_at_the_top(search)
     end
   end
   if #search.ladder.rungs > 1 then table.sort(found, is_before) end
-  return found, most
+  return found
+end
+
+-- The credit of each source for the best results at the top, as many as may be promoted of so many elsewhere; nil when
+-- they are fewer than two.
+local function source_credits(search)
+  local results, credit, weights = 0, {}, 0
+  for b, rungs in ipairs(search.ladder.rungs) do
+    results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
+  end
+  local most = math.min(math.floor(results / search.plan.divisor), MOST_LOOKED_AT)
+  if most < 2 then return nil end
+  local known = known_credit(search, 'sources', 0, results)
+  if known then return known end
+  for s = 1, #search.ladder.sources.shares do credit[s] = 0 end
+  local best = best_at_the_top(search, most)
+  for rank = 1, most do weights = weights + 1 / math.sqrt(rank) end
+  for rank = 1, most do
+    local s = source_index(search, source_in(best[rank]))
+    if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
+  end
+  return keep_credit(search, 'sources', 0, results, credit)
 end
 
 -- The shares that follow from the best results so far: each source has a rate, its credit per full training with a
@@ -40,15 +58,9 @@ end
 local function learn_sources(search)
   local own, first = search.counts.sources, search.ladder.sources.shares
   own.learned = search.progress.next_entry
-  local best, most = best_at_the_top(search)
-  if most < 2 then return end
-  local credit, weights, all, spent, weighed, weight = {}, 0, 0, 0, 0, {}
-  for s = 1, #first do credit[s] = 0 end
-  for rank = 1, most do weights = weights + 1 / math.sqrt(rank) end
-  for rank = 1, most do
-    local s = source_index(search, source_in(best[rank]))
-    if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
-  end
+  local credit = source_credits(search)
+  if not credit then return end
+  local all, spent, weighed, weight = 0, 0, 0, {}
   local longest = rung_length(search, 0, search.ladder.rungs[1] - 1)
   local used = used_now(own)
   for s = 1, #first do all, spent = all + credit[s], spent + used[s] / longest end
@@ -59,14 +71,14 @@ local function learn_sources(search)
     weight[s] = rate * rate * first[s] / WHOLE
     weighed = weighed + weight[s]
   end
-  local share, left = {}, WHOLE
+  local share, rounded, left = {}, {}, WHOLE
   for s = #first, 1, -1 do
     share[s] = math.floor(WHOLE * (1 - KEPT) * weight[s] / weighed + KEPT * first[s] + 0.5)
-    credit[s] = math.floor(WHOLE * credit[s] + 0.5)
+    rounded[s] = math.floor(WHOLE * credit[s] + 0.5)
     if s > 1 then left = left - share[s] end
   end
   share[1] = left -- the rest of the rounding
-  own.share, own.credit = share, credit
+  own.share, own.credit = share, rounded
 end
 
 -- Whether a rung has as many results as models begin with.
