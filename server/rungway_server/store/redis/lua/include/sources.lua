@@ -71,14 +71,14 @@ local function learn_sources(search)
     weight[s] = rate * rate * first[s] / WHOLE
     weighed = weighed + weight[s]
   end
-  local share, rounded, left = {}, {}, WHOLE
+  local share, credited, left = {}, {}, WHOLE
   for s = #first, 1, -1 do
     share[s] = math.floor(WHOLE * (1 - KEPT) * weight[s] / weighed + KEPT * first[s] + 0.5)
-    rounded[s] = math.floor(WHOLE * credit[s] + 0.5)
+    credited[s] = math.floor(WHOLE * credit[s] + 0.5)
     if s > 1 then left = left - share[s] end
   end
   share[1] = left -- the rest of the rounding
-  own.share, own.credit = share, rounded
+  own.share, own.credit = share, credited
 end
 
 -- Whether a rung has as many results as models begin with.
