@@ -67,7 +67,7 @@ class Entries:
         if brought == 0 or cost <= 0:
             return
         rates = [(credit[s] + 2 * first[s] * brought / cost) / (trained[s] + 2 * first[s]) for s in judged]
-        weights = [rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
+        weights = [rate * rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
         part, whole = total(first[s] for s in judged), total(weights)
         shares = [part * weight / whole for weight in weights] + first[k + 1 :]
         self.share = [
@@ -78,13 +78,14 @@ class Entries:
         self.credit = [math.floor(PARTS * each + 0.5) for each in credit]
 
     def _top(self, k: int) -> int:
-        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), Window.credited)
+        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), Window.credit)
 
     def _credits(self, k: int) -> list[float]:
-        best = self.ladder.best(k, self._top(k))
-        whole = total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
+        ranked = self.ladder.best(k, Window.looked_at)
+        beaten = [1 - (rank - 0.5) / len(ranked) for rank in range(1, len(ranked) + 1)]
+        weights = [share * share for share in beaten]
         credit = [0.0] * len(self.share)
-        for rank, entry in enumerate(best, 1):
+        for entry, weight in zip(ranked, weights, strict=True):
             if entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE:
-                credit[entry.entered] += 1 / math.sqrt(rank)
-        return [each * (len(best) / whole) for each in credit]
+                credit[entry.entered] += weight
+        return [each * (self._top(k) / total(weights)) for each in credit]

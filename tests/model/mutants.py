@@ -422,7 +422,7 @@ MUTANTS = (
     ),
     _mutant("the dead have credit", "include/entries", "(alive or member:sub(3, 10) ~= DEAD)", "true"),
     _mutant("results of elsewhere are credited", "include/entries", "origin - s ~= 32 * Source.elsewhere", "true"),
-    _mutant("the best have no more credit", "include/entries", "1 / sqrt(rank)", "1"),
+    _mutant("the best have no more credit", "include/entries", "beaten * beaten", "1"),
     _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(
         "shares count from the beginning",
@@ -439,7 +439,7 @@ MUTANTS = (
         "true",
     ),
     _mutant("credit of sources is kept", "include/sources", "'sources', 0, results", "'sources', 0, 0"),
-    _mutant("a rate is weighed by its square", "include/entries", "rate * rate * rate", "rate * rate"),
+    _mutant("a rate is weighed by its cube", "include/entries", "rate * rate * rate * rate", "rate * rate * rate"),
     _mutant("nothing stays as at first", "include/entries", "0.9 * share + 0.1 * first[s]", "share"),
     _mutant(
         "no training is given back",

@@ -20,11 +20,11 @@ def test_random_play_matches_the_model(workbench: Workbench) -> None:
 
 @pytest.mark.timeout(120 if CHOSEN == "quick" else 3600)
 def test_only_the_newest_results_are_compared(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("most", "credited"):  # no more are credited than are compared, as of 128 and 48
+    for name in ("most", "looked_at"):  # no more are credited than are compared
         monkeypatch.setattr(Window, name, SMALL)
 
     def with_small_window(_: str, text: str) -> str:
         text = text.replace("Size.most_compared", str(SMALL))
-        return re.sub(r"(MOST_CREDITED, PRIOR = 4096, )48\b", rf"\g<1>{SMALL}", text)
+        return re.sub(r"(MOST_LOOKED_AT, PRIOR = 4096, 48, )128\b", rf"\g<1>{SMALL}", text)
 
     play_at_random(workbench, PROFILES[CHOSEN], workbench.new_store(with_small_window), by_fronts=True)

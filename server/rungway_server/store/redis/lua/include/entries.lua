@@ -9,7 +9,7 @@
 --- @include "rungs"
 --- @include "used"
 --- @include "credit"
-local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
+local PARTS, MOST_CREDIT, MOST_LOOKED_AT, PRIOR = 4096, 48, 128, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
 local function best_in_fronts_of(search, k, most)
@@ -25,22 +25,25 @@ local function best_results(search, k, most)
 end
 
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
--- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
--- Those of elsewhere are nobody's credit: no entry had training for them.
+-- Each of its best MOST_LOOKED_AT results has as weight the square of the share of these that it beats, and all of them
+-- together have as much credit as the top-k has results. Those of elsewhere are nobody's: no entry trained them.
 local function credits(search)
-  local counts, best, weights, k, credit = search.counts, 0, 0, #search.ladder.entries, {}
+  local counts, best, size, weights, k, credit = search.counts, 0, 0, 0, #search.ladder.entries, {}
   while best < 2 and k > 0 do
     k = k - 1
-    best = math.min(math.floor(counts.sizes[k + 1] / search.plan.divisor), MOST_CREDITED)
+    size = counts.sizes[k + 1]
+    best = math.min(math.floor(size / search.plan.divisor), MOST_CREDIT)
   end
   if best < 2 then return nil end
-  local known = known_credit(search, 'entries', k, counts.sizes[k + 1])
+  local known = known_credit(search, 'entries', k, size)
   if known then return known, k end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
-  local members, sqrt = best_results(search, k, best), math.sqrt
-  local alive = members[best]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
+  local members = best_results(search, k, math.min(size, MOST_LOOKED_AT))
+  local looked_at = #members
+  local alive = members[looked_at]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
   for rank, member in ipairs(members) do
-    local weight = 1 / sqrt(rank)
+    local beaten = 1 - (rank - 0.5) / looked_at
+    local weight = beaten * beaten
     weights = weights + weight
     local origin = member:byte(15)
     local s = entry_of(origin)
@@ -49,13 +52,13 @@ local function credits(search)
     end
   end
   for s = 1, #credit do credit[s] = credit[s] * (best / weights) end
-  return keep_credit(search, 'entries', k, counts.sizes[k + 1], credit), k
+  return keep_credit(search, 'entries', k, size, credit), k
 end
 
 local function rounded(x) return math.floor(x + 0.5) end
 
 -- The shares that follow from the results so far: each entry that the rung can judge has a rate, its credit per full
--- training with a prior of PRIOR full trainings, and is weighed by the third power of that. A tenth stays as at first.
+-- training with a prior of PRIOR full trainings, and is weighed by the fourth power of that. A tenth stays as at first.
 local function learn(search)
   local counts, first = search.counts, search.ladder.entries
   counts.learned = search.progress.next_entry
@@ -70,7 +73,7 @@ local function learn(search)
   for s = 1, k + 1 do
     local prior = PRIOR * first[s] / PARTS
     local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
-    weight[s] = rate * rate * rate * math.sqrt(first[s] / PARTS)
+    weight[s] = rate * rate * rate * rate * math.sqrt(first[s] / PARTS)
     weights = weights + weight[s]
   end
   local left = PARTS
