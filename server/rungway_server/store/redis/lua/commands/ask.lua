@@ -26,6 +26,7 @@
 --- @include "next_work"
 -- A trial whose lease has expired is requeued or dies. Made when called: in most asks no lease has expired.
 local function restart_expired(search, numbers)
+--- @apart
 --- @include "trials"
 --- @include "endings"
   for _, number in ipairs(numbers) do

@@ -9,7 +9,7 @@
 --- @include "rungs"
 --- @include "used"
 --- @include "credit"
-local PARTS, MOST_CREDIT, MOST_LOOKED_AT, PRIOR = 4096, 48, 128, 2
+local PARTS, MOST_CREDIT, LOOKED_AT, PRIOR = 4096, 48, 128, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
 local function best_in_fronts_of(search, k, most)
@@ -25,7 +25,7 @@ local function best_results(search, k, most)
 end
 
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
--- Each of its best MOST_LOOKED_AT results has as weight the square of the share of these that it beats, and all of them
+-- Each of its best LOOKED_AT results has as weight the square of the share of these that it beats, and all of them
 -- together have as much credit as the top-k has results. Those of elsewhere are nobody's: no entry trained them.
 local function credits(search)
   local counts, best, size, weights, k, credit = search.counts, 0, 0, 0, #search.ladder.entries, {}
@@ -38,7 +38,7 @@ local function credits(search)
   local known = known_credit(search, 'entries', k, size)
   if known then return known, k end
   for s = 1, #search.ladder.entries do credit[s] = 0 end
-  local members = best_results(search, k, math.min(size, MOST_LOOKED_AT))
+  local members = best_results(search, k, math.min(size, LOOKED_AT))
   local looked_at = #members
   local alive = members[looked_at]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
   for rank, member in ipairs(members) do
