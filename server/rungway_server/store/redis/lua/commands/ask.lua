@@ -38,6 +38,7 @@ end
 
 -- Made when called: in most searches no model proposes.
 local function proposals_missing(search, new)
+--- @apart
 --- @include "stock"
   return missing_proposals(search, new)
 end
