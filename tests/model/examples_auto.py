@@ -194,7 +194,7 @@ def an_invalid_trial_leaves_no_credit(start: Start) -> None:
         if hand.told(trial, metric) == UP:
             running[length].append(trial)
 
-    for _ in range(60):
+    for _ in range(120):
         given = hand.assigned()
         credits.append([round(each.credit, 2) for each in hand.engine.progress().entries])
         if running[2] and running[1]:
