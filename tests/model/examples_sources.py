@@ -43,7 +43,7 @@ def a_mixture_shares_the_training(start: Start) -> None:
     work(hand, lambda trial, length: mixed(trial, length) - (hand.view(trial).source == LOCAL), 90)
     own, forest, local = hand.engine.progress().sources
     assert plan.sources
-    least = [0.6 * share / PARTS - 0.01 for share in plan.sources.shares]
+    least = [0.4 * share / PARTS - 0.01 for share in plan.sources.shares]
     assert local.share > 0.4
     assert (own.share > least[0], forest.share > least[1]) == (True, True)
     assert local.credit > 1 > own.credit
@@ -66,7 +66,8 @@ def the_sampler_has_a_way_up_of_its_own(start: Start) -> None:
     given = work(hand, lambda trial, length: mixed(trial, length) + 2 * (hand.view(trial).source == "sampler"), 60)
     up = [each for each in given if each.explanation.reason is Reason.PROMOTED_AMONG_OWN]
     promoted = [trial for trial in range(40) if hand.view(trial).source == "sampler" and hand.view(trial).rung]
-    assert len(promoted) > 6
+    assert len(promoted) > 4
+    assert up
     for each in up:
         assert each.explanation.rank < each.explanation.quota <= each.explanation.rung_size / 2
 

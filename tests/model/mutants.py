@@ -420,9 +420,9 @@ MUTANTS = (
         "if search.progress.next_entry > (counts.learned or 0) then learn(search) end",
         "",
     ),
-    _mutant("the dead have credit", "include/entries", "(alive or member:sub(3, 10) ~= DEAD)", "true"),
+    _mutant("the dead have credit", "include/credit", "entry:sub(1, 8) ~= DEAD and owner(entry)", "owner(entry)"),
     _mutant("results of elsewhere are credited", "include/entries", "origin - s ~= 32 * Source.elsewhere", "true"),
-    _mutant("the best have no more credit", "include/entries", "beaten * beaten", "1"),
+    _mutant("the best have no more credit", "include/credit", "beaten * beaten", "1"),
     _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(
         "shares count from the beginning",
@@ -610,9 +610,8 @@ MUTANTS = (
         "own.base = {} for s = 1, #own.spent do own.base[s] = 0 end",
     ),
     _mutant("no source learns", "include/sources", "if sources.learns and", "if false and"),
-    _mutant("credit of sources is linear", "include/sources", "weight[s] = rate * rate *", "weight[s] = rate *"),
-    _mutant("nothing of a source is kept", "include/sources", "KEPT = 4096, 48, 2, 0.6", "KEPT = 4096, 48, 2, 0"),
-    _mutant("dead trials praise their source", "include/sources", "best[rank]:sub(1, 8) ~= DEAD", "true"),
+    _mutant("the rate of a source is squared", "include/sources", "weight[s] = rate * rate *", "weight[s] ="),
+    _mutant("nothing of a source is kept", "include/sources", "KEPT = 4096, 2, 0.4", "KEPT = 4096, 2, 0"),
     _mutant(
         "promotions cost a source nothing",
         "include/budget",

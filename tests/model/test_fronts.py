@@ -25,6 +25,6 @@ def test_only_the_newest_results_are_compared(workbench: Workbench, monkeypatch:
 
     def with_small_window(_: str, text: str) -> str:
         text = text.replace("Size.most_compared", str(SMALL))
-        return re.sub(r"(LOOKED_AT, PRIOR = 4096, 48, )128\b", rf"\g<1>{SMALL}", text)
+        return re.sub(r"(LOOKED_AT, MOST_CREDIT = )128\b", rf"\g<1>{SMALL}", text)
 
     play_at_random(workbench, PROFILES[CHOSEN], workbench.new_store(with_small_window), by_fronts=True)

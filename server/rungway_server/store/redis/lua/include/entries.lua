@@ -4,12 +4,11 @@
 -- Source: Streeter and Smith 2006, "A Simple Distribution-Free Approach to the Max k-Armed Bandit Problem".
 -- Gives  choose_entry, enter
 --- @include "call"
---- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
 --- @include "credit"
-local PARTS, MOST_CREDIT, LOOKED_AT, PRIOR = 4096, 48, 128, 2
+local PARTS, PRIOR = 4096, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
 local function best_in_fronts_of(search, k, most)
@@ -17,42 +16,35 @@ local function best_in_fronts_of(search, k, most)
   return best_members(search, 0, k, most)
 end
 
--- The best results of a rung, as RUNGS has them.
+-- The best results of a rung.
 local function best_results(search, k, most)
-  if search.ladder.objectives then return best_in_fronts_of(search, k, most) end
-  local first = before_rung(search, 0, k)
-  return redis.call('ZRANGE', RUNGS, first, first + most - 1)
+  local first, entries = before_rung(search, 0, k), {}
+  local members = search.ladder.objectives and best_in_fronts_of(search, k, most)
+    or redis.call('ZRANGE', RUNGS, first, first + most - 1)
+  for i, member in ipairs(members) do entries[i] = member:sub(3) end
+  return entries
+end
+
+-- The position of the entry of a result; nil for one of elsewhere, for which no entry had training.
+local function owner_of(result)
+  local origin = result:byte(13)
+  local s = entry_of(origin)
+  return origin - s ~= 32 * Source.elsewhere and s + 1 or nil
 end
 
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
--- Each of its best LOOKED_AT results has as weight the square of the share of these that it beats, and all of them
--- together have as much credit as the top-k has results. Those of elsewhere are nobody's: no entry trained them.
 local function credits(search)
-  local counts, best, size, weights, k, credit = search.counts, 0, 0, 0, #search.ladder.entries, {}
-  while best < 2 and k > 0 do
+  local k, size, whole, count = #search.ladder.entries, 0, 0, #search.ladder.entries
+  while whole < 2 and k > 0 do
     k = k - 1
-    size = counts.sizes[k + 1]
-    best = math.min(math.floor(size / search.plan.divisor), MOST_CREDIT)
+    size = search.counts.sizes[k + 1]
+    whole = math.min(math.floor(size / search.plan.divisor), MOST_CREDIT)
   end
-  if best < 2 then return nil end
+  if whole < 2 then return nil end
   local known = known_credit(search, 'entries', k, size)
   if known then return known, k end
-  for s = 1, #search.ladder.entries do credit[s] = 0 end
-  local members = best_results(search, k, math.min(size, LOOKED_AT))
-  local looked_at = #members
-  local alive = members[looked_at]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
-  for rank, member in ipairs(members) do
-    local beaten = 1 - (rank - 0.5) / looked_at
-    local weight = beaten * beaten
-    weights = weights + weight
-    local origin = member:byte(15)
-    local s = entry_of(origin)
-    if (alive or member:sub(3, 10) ~= DEAD) and origin - s ~= 32 * Source.elsewhere then
-      credit[s + 1] = credit[s + 1] + weight
-    end
-  end
-  for s = 1, #credit do credit[s] = credit[s] * (best / weights) end
-  return keep_credit(search, 'entries', k, size, credit), k
+  local best = best_results(search, k, math.min(size, LOOKED_AT))
+  return keep_credit(search, 'entries', k, size, best, count, whole, owner_of), k
 end
 
 local function rounded(x) return math.floor(x + 0.5) end

@@ -2,12 +2,11 @@
 -- trials or, where shares are learned, of the training. `docs/searchers.md` has the rules and the reasons.
 -- Gives  can_propose, choose_source
 --- @include "call"
---- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
 --- @include "credit"
-local WHOLE, MOST_LOOKED_AT, FULL_TRAININGS, KEPT = 4096, 48, 2, 0.6
+local WHOLE, FULL_TRAININGS, KEPT = 4096, 2, 0.4
 
 -- Whether an entry ranks before another one of a rung that is as long. Strings would be compared by the locale.
 local function is_before(a, b)
@@ -32,29 +31,23 @@ local function best_at_the_top(search, most)
   return found
 end
 
--- The credit of each source for the best results at the top, as many as may be promoted of so many elsewhere; nil when
--- they are fewer than two.
+-- The credit of each source for the best results at the top; nil when of so many fewer than two are promoted elsewhere.
 local function source_credits(search)
-  local results, credit, weights = 0, {}, 0
+  local results = 0
   for b, rungs in ipairs(search.ladder.rungs) do
     results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
   end
-  local most = math.min(math.floor(results / search.plan.divisor), MOST_LOOKED_AT)
-  if most < 2 then return nil end
+  local whole = math.min(math.floor(results / search.plan.divisor), MOST_CREDIT)
+  if whole < 2 then return nil end
   local known = known_credit(search, 'sources', 0, results)
   if known then return known end
-  for s = 1, #search.ladder.sources.shares do credit[s] = 0 end
-  local best = best_at_the_top(search, most)
-  for rank = 1, most do weights = weights + 1 / math.sqrt(rank) end
-  for rank = 1, most do
-    local s = source_index(search, source_in(best[rank]))
-    if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
-  end
-  return keep_credit(search, 'sources', 0, results, credit)
+  local best, count = best_at_the_top(search, math.min(results, LOOKED_AT)), #search.ladder.sources.shares
+  local function owner(entry) return source_index(search, source_in(entry)) end
+  return keep_credit(search, 'sources', 0, results, best, count, whole, owner)
 end
 
 -- The shares that follow from the best results so far: each source has a rate, its credit per full training with a
--- prior of FULL_TRAININGS full ones, and is weighed by its square. KEPT of each share stays as at first.
+-- prior of FULL_TRAININGS full ones, and is weighed by its fourth power. KEPT of each share stays as at first.
 local function learn_sources(search)
   local own, first = search.counts.sources, search.ladder.sources.shares
   own.learned = search.progress.next_entry
@@ -68,7 +61,7 @@ local function learn_sources(search)
   for s = 1, #first do
     local prior = FULL_TRAININGS * first[s] / WHOLE
     local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
-    weight[s] = rate * rate * first[s] / WHOLE
+    weight[s] = rate * rate * rate * rate * first[s] / WHOLE
     weighed = weighed + weight[s]
   end
   local share, credited, left = {}, {}, WHOLE
