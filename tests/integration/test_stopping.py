@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,9 @@ import pytest
 
 from rungway_server.store.redis.embedded.binary import server_at
 from tests.support.redis_server import find_redis_server, redis_on_socket
-from tests.support.service import Service
+from tests.support.service import COMMAND, Service
 from tests.support.waiting import SECONDS, is_running, wait_until, wait_while_it_runs
 
-COMMAND = (Path(sys.executable).parent / "rungway", "serve")
 # Process 1 of a PID namespace of its own: like that of a container, it gets no signal that it has no handler for.
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--kill-child")
 needs_namespaces = pytest.mark.skipif(
@@ -96,7 +94,7 @@ def test_a_second_one_ends_it_at_once(redis_url: str, tmp_path: Path) -> None:
 
 
 def begun(folder: Path, *flags: str) -> Service:
-    return Service(folder, ("--listen", "127.0.0.1:0", "--drain-notice", "60", *flags))
+    return Service(folder, ("--listen", "127.0.0.1:0", "--drain-notice", "60", *flags), command=COMMAND)
 
 
 def test_while_a_redis_gives_no_answer(tmp_path: Path) -> None:
