@@ -43,7 +43,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
     parser.addoption("--helm", action="store_true", help="also tests/deploy/test_chart.py: `make deploy-test`")
     parser.addoption("--slurm", action="store_true", help="also tests/slurm: `make slurm`")
+    parser.addoption("--long", action="store_true", help="also what is marked long: `make test-long`")
     parser.addoption("--cpu", action="store_true", help="the processor time of each test file, as a table at the end")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--long`, what is marked long is left out."""
+    if not config.getoption("long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
