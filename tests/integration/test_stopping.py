@@ -118,7 +118,7 @@ def test_while_a_redis_gives_no_answer(tmp_path: Path) -> None:
 
 
 def write_slow_data(folder: Path) -> None:
-    """Data that take a store four seconds to load: each command of its file makes a set of 5,000 members anew. A store
+    """Data that take a store seconds to load: each command of its file makes a set of 5,000 members anew. A store
     that is told to end while it loads does so when it has loaded them."""
     files = folder / "appendonlydir"
     files.mkdir(parents=True, mode=0o700)
@@ -132,7 +132,7 @@ def write_slow_data(folder: Path) -> None:
     (files / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type i\n")
     with (files / name).open("w", newline="") as log:
         log.write(command("SADD", "s", *members))
-        log.write(command("SUNIONSTORE", "t", "s", "s") * 25_000)
+        log.write(command("SUNIONSTORE", "t", "s", "s") * 20_000)
 
 
 def test_while_the_embedded_store_loads_its_data(tmp_path: Path) -> None:
