@@ -90,7 +90,7 @@ test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings'; --
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-long: setup ## What `make test` leaves out: more games, seeds and sizes of what it shows in short
-	$(PYTEST) --long -m long $(PYTEST_ARGS)
+	$(PYTEST) --long -m 'long or hypothesis' $(PYTEST_ARGS)
 
 test-fast: setup ## The tests without those marked slow
 	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)

@@ -15,8 +15,9 @@ from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
 # The time of an example means nothing on a busy machine.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("short", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=100)
+settings.load_profile("short")
 
 # Tests start hundreds of processes: where nothing is kept of what Python compiles, each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -55,6 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("long"):
+        settings.load_profile("long")
     if config.getoption("cpu"):
         config.pluginmanager.register(CpuOfFiles())
 
