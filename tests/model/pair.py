@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from rungway_server.domain.engine import (
     AskAnswer,
@@ -64,7 +64,8 @@ def plain(value: object) -> object:
         return value
     if isinstance(value, float):
         return "nan" if math.isnan(value) else value + 0.0
-    if (names := _names(type(value))) is not None:
+    kind: Any = type(value)
+    if (names := _names(kind)) is not None:
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item != 0}
@@ -74,7 +75,7 @@ def plain(value: object) -> object:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...] | None:
+def _names(kind: Any) -> tuple[str, ...] | None:
     """The fields of a dataclass; None for any other type."""
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
