@@ -1,7 +1,7 @@
 """The load tests run and report. What they measure is not judged here: a test machine has other work.
 
-Each takes seconds, and `make load` runs them all: `make test` has one of calls, one of workers, one of those who wait
-and one of reads.
+Each takes seconds, and `make load` runs them all: `make test` has one of calls, of workers, of those who wait, of reads
+and of too many calls.
 """
 
 import json
@@ -110,7 +110,6 @@ def test_reads(tmp_path: Path) -> None:
         assert one["longest_slice_ms"] > 0, one
 
 
-@LONG
 def test_overload(tmp_path: Path) -> None:
     _, results = load("overload", "--factor", "2", "--seconds", "0.5", results=tmp_path / "overload.json")
     assert [one["name"] for one in results] == ["before", "overload", "after"]

@@ -41,7 +41,7 @@ def _is_mark(node: ast.stmt) -> bool:
 def assert_collected(tests: Iterable[tuple[str, str]]) -> None:
     """Fail unless pytest finds each of these tests."""
     named = sorted({f"{path}::{name}" for path, name in tests})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--long", "-p", "no:cacheprovider", *named]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
