@@ -122,7 +122,7 @@ def _source() -> tuple[socket.socket, Mapping[str, str]]:
             pass_fds=[its_end.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=environment,
+            env=environment | {"OPENBLAS_NUM_THREADS": "1"},  # a process with threads is not to fork
         )
 
     def end() -> None:
