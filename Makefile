@@ -28,7 +28,7 @@ MIRRORS := .venv-mirrors/bin/python
 PROPOSERS := .venv-proposers/bin/python
 ENGINES := .venv-engines/bin/python
 
-.PHONY: help setup proto page lint format test test-fast fuzz topologies versions demo study quality load meanwhile mutants views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines proposers ranks slurm
+.PHONY: help setup proto page lint format test test-long test-fast fuzz topologies versions demo study quality load meanwhile mutants views pictures page-load page-endurance chaos clients docs build release-check image image-test deploy-test clean distclean katib frameworks mirrors engines proposers ranks slurm
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ format: setup ## Write the files as lint wants them
 
 test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings'; --cpu: the processor time of each file)
 	$(PYTEST) $(PYTEST_ARGS)
+
+test-long: setup ## What `make test` leaves out: more games, seeds and sizes of what it shows in short
+	$(PYTEST) --long -m 'long or hypothesis' $(PYTEST_ARGS)
 
 test-fast: setup ## The tests without those marked slow
 	$(PYTEST) -m 'not slow' $(PYTEST_ARGS)

@@ -15,8 +15,9 @@ from tests.support.redis_server import redis_on_socket
 from tests.support.redis_topology import Topology
 
 # The time of an example means nothing on a busy machine.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("short", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=100)
+settings.load_profile("short")
 
 # Tests start hundreds of processes: where nothing is kept of what Python compiles, each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -43,10 +44,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--image", help="the container image for tests/image: `make image-test` builds it")
     parser.addoption("--helm", action="store_true", help="also tests/deploy/test_chart.py: `make deploy-test`")
     parser.addoption("--slurm", action="store_true", help="also tests/slurm: `make slurm`")
+    parser.addoption("--long", action="store_true", help="also what is marked long: `make test-long`")
     parser.addoption("--cpu", action="store_true", help="the processor time of each test file, as a table at the end")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--long`, what is marked long is left out."""
+    if not config.getoption("long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("long"):
+        settings.load_profile("long")
     if config.getoption("cpu"):
         config.pluginmanager.register(CpuOfFiles())
 

@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos.worker import END
+from tests.support.forked import start
 
 STYLES = ("loop", "plain")
 
@@ -81,8 +81,5 @@ class Fleet:
         target = self._targets[index // len(STYLES) % len(self._targets)]  # every style over every way
         command = [target, str(self._agenda), str(history), style, *self._options]
         with (self._folder / f"worker {number:04}.log").open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.worker", *command],
-                stderr=log,
-                env=os.environ | {"GRPC_VERBOSITY": "NONE"},
-            )
+            environment = os.environ | {"GRPC_VERBOSITY": "NONE"}
+            return start(*command, module="tests.chaos.worker", err=log, environment=environment)

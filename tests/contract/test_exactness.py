@@ -15,7 +15,11 @@ from rungway.v1.trial_pb2 import Report, Result
 from rungway.values import from_map, to_map
 from tests.support.calls import SECONDS, Calls, config, refusal_of, unique_name
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 CURVES = st.lists(st.floats(), min_size=1, max_size=40)
 
 

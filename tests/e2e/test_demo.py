@@ -120,7 +120,7 @@ def test_its_page_is_named_and_stays_until_it_is_ended(start: Callable[..., Demo
     assert demo.nothing_is_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], number: signal.Signals) -> None:
     demo = start(*ENDLESS)
     demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")

@@ -142,11 +142,11 @@ async def play_all(cluster: Cluster, workers: int, servers: int, *, restart: boo
 
 
 @pytest.mark.slow
-async def test_the_same_seed_gives_the_same_configurations(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restart", [True, pytest.param(False, marks=pytest.mark.long)])
+async def test_the_same_seed_gives_the_same_configurations(tmp_path: Path, restart: bool) -> None:
     with started(tmp_path) as cluster:
         alone = await play_all(cluster, workers=1, servers=1)
         for trials in alone.values():
             assert sorted(trials) == list(range(TRIALS))
             assert len(set(trials.values())) == TRIALS
-        assert await play_all(cluster, workers=64, servers=SERVERS) == alone
-        assert await play_all(cluster, workers=64, servers=SERVERS, restart=True) == alone
+        assert await play_all(cluster, workers=64, servers=SERVERS, restart=restart) == alone

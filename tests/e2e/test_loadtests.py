@@ -1,4 +1,8 @@
-"""The load tests run and report. What they measure is not judged here: a test machine has other work."""
+"""The load tests run and report. What they measure is not judged here: a test machine has other work.
+
+Each takes seconds, and `make load` runs them all: `make test` has one of calls, of workers, of those who wait, of reads
+and of too many calls.
+"""
 
 import json
 import subprocess
@@ -16,6 +20,7 @@ from loadtests.searchers import SEARCHERS
 from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
+LONG = pytest.mark.long
 LOCUST = ROOT / ".venv-peers" / "locust" / "installed.txt"
 
 
@@ -50,6 +55,7 @@ def test_costs(tmp_path: Path) -> None:
     assert all(float(row[-5].replace(",", "")) > 0 for row in rows), output  # to the no-op
 
 
+@LONG
 def test_growth(tmp_path: Path) -> None:
     _, results = load("growth", "--trials", "10", "200", results=tmp_path / "growth.json")
     assert [one["trials"] for one in results] == [10, 200]
@@ -59,6 +65,7 @@ def test_growth(tmp_path: Path) -> None:
         assert one["tell_at_rung_us"] > 0, one
 
 
+@LONG
 def test_searchers(tmp_path: Path) -> None:
     output, results = load("searchers", "--trials", "60", results=tmp_path / "searchers.json")
     assert [one["searcher"] for one in results] == list(SEARCHERS)
@@ -75,7 +82,7 @@ def test_fleet(tmp_path: Path) -> None:
     assert 0 < one["live"] <= 40, one
 
 
-@pytest.mark.parametrize("port", ["gRPC", "HTTP"])
+@pytest.mark.parametrize("port", ["gRPC", pytest.param("HTTP", marks=LONG)])
 def test_waiting(port: str, tmp_path: Path) -> None:
     sizes = ("--waiting", "100", "--stragglers", "10", "--interval", "0.05", "--rung", "100", "--seconds", "1.5")
     output, (one,) = load("waiting", *sizes, "--settle", "0", "--port", port, results=tmp_path / "waiting.json")
@@ -110,6 +117,7 @@ def test_overload(tmp_path: Path) -> None:
         assert one["answered"] + one["shed"] + one["late"] == one["offered"] > 0, one
 
 
+@LONG
 def test_soak(tmp_path: Path) -> None:
     output, results = load("soak", "--minutes", "0.05", "--searches", "2", results=tmp_path / "soak.json")
     assert results[-1]["searches"] > 0
@@ -121,6 +129,7 @@ def test_soak(tmp_path: Path) -> None:
     assert output.count("too short to say") == 5, output
 
 
+@LONG
 def test_peers_measure_rungway_by_their_own_rules(tmp_path: Path) -> None:
     output, results = load(
         "peers",
@@ -134,6 +143,7 @@ def test_peers_measure_rungway_by_their_own_rules(tmp_path: Path) -> None:
     assert output.count("not measured") == 5, output
 
 
+@LONG
 def test_sdk(tmp_path: Path) -> None:
     output, results = load("sdk", "--reports", "20", "--rounds", "1", results=tmp_path / "sdk.json")
     assert [(one["port"], one["phase"]) for one in results] == [
@@ -145,6 +155,7 @@ def test_sdk(tmp_path: Path) -> None:
     assert output.count("four further metrics included") == 4, output
 
 
+@LONG
 @pytest.mark.slow
 async def test_a_peer_that_cannot_be_installed_says_so_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -165,6 +176,7 @@ async def test_an_adapter_that_ends_says_why() -> None:
             await adapter.ask(5, do="store", trials=1, seconds=1)
 
 
+@LONG
 def test_replicas(tmp_path: Path) -> None:
     arguments = ("--servers", "1", "2", "--shards", "1", "--seconds", "0.5", "--rounds", "1", "--rate", "100")
     _, results = load("replicas", *arguments, results=tmp_path / "replicas.json")
@@ -174,6 +186,7 @@ def test_replicas(tmp_path: Path) -> None:
         assert one["capacity"] > 0, one
 
 
+@LONG
 def test_experiments(tmp_path: Path) -> None:
     small = ("--experiments", "8", "--calls", "200", "--rounds", "2")
     output, results = load("experiments", *small, results=tmp_path / "experiments.json")

@@ -207,7 +207,7 @@ def processes_of(folder: Path) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL])
 def test_the_same_call_goes_on_after_an_end_from_outside(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C gives the trials under way back; after SIGKILL they wait for their leases. Nothing is left running."""
     begun = tmp_path / "begun"

@@ -2,14 +2,15 @@
 
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import pytest
 
 from rungway import Client, Outcome, Trial, TrialState
 from tests.support.calls import unique_name
+from tests.support.forked import start
 from tests.support.training import VALIDATE_EVERY, losses, trained
 from tests.support.waiting import SECONDS
 
@@ -31,16 +32,18 @@ def run(script: str, loop: str, target: str, searcher: dict[str, object], folder
     client = Client(target, experiment=name)
     search = {"metric": "loss", "max_trials": TRIALS, **searcher}
     client.create_experiment(name, {"hyperparameters": SPACE, "searcher": search, "seed": 7})
-    command = [sys.executable, "-m", f"tests.support.{script}", loop, target, name, str(folder)]
-    environment = os.environ | {"GRPC_VERBOSITY": "NONE"}
-    workers = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    try:
-        said = [worker.communicate(timeout=SECONDS)[1] for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    assert [worker.returncode for worker in workers] == [0, 0], said
-    return client, "".join(said)
+    how: dict[str, Any] = {"module": f"tests.support.{script}", "environment": os.environ | {"GRPC_VERBOSITY": "NONE"}}
+    with TemporaryFile() as err:
+        workers = [start(loop, target, name, folder, err=err, **how) for _ in range(2)]
+        try:
+            ended = [worker.wait(SECONDS) for worker in workers]
+        finally:
+            for worker in workers:
+                worker.kill()
+        err.seek(0)
+        said = err.read().decode()
+    assert ended == [0, 0], said
+    return client, said
 
 
 def check_all(client: Client, folder: Path) -> list[Trial]:

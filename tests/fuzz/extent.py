@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-EXAMPLES = int(os.environ.get("RUNGWAY_FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("RUNGWAY_FUZZ_EXAMPLES", "6"))
 """Examples of each property."""
 LONG = EXAMPLES > 50
 

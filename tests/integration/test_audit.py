@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from tests.integration.test_audit_bounded import DAMAGES as BOUNDED
 from tests.integration.test_audit_sources import DAMAGES as OF_SOURCES
 from tests.integration.test_cost_aware import DAMAGES as OF_COSTS
 from tests.integration.test_lua_guards import PLAN, REF, STOPPING, play
+from tests.support import forked
 from tests.support.audited import report_of
 from tests.support.redis_server import redis_on_socket
 from tests.support.searches import create_planned
@@ -383,9 +382,8 @@ def test_what_is_broken_is_named(scene: Scene, name: str, which: int) -> None:
     assert all(report.violated[name])
 
 
-def audit(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).parent / "rungway"), "audit", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+def audit(*arguments: str) -> forked.Ended:
+    return forked.run("audit", *arguments, timeout=SECONDS)
 
 
 def test_the_command_says_what_is_violated_and_how_it_ended(scene: Scene) -> None:

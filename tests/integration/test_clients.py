@@ -24,7 +24,11 @@ def service(redis_url: str) -> Iterator[Service]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("environment", [oldest(PYTHON), protobuf_5(PYTHON)], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "environment",
+    [oldest(PYTHON), pytest.param(protobuf_5(PYTHON), marks=pytest.mark.long)],
+    ids=lambda each: each.name,
+)
 def test_a_search_with_the_client_alone(
     environment: Environment, wheel: Path, tmp_path: Path, service: Service
 ) -> None:

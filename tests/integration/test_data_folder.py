@@ -4,8 +4,6 @@ import os
 import shutil
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from rungway_server.store.redis.connection.errors import RedisStartError
 from rungway_server.store.redis.embedded.data_folder import open_data_folder
 from rungway_server.store.redis.embedded.server import EmbeddedRedis, running_url
+from tests.support import forked
 from tests.support.another_user import SOMEBODY, as_user
 from tests.support.service import Service
 from tests.support.waiting import SECONDS
@@ -225,7 +224,6 @@ def test_the_commands_refuse_it_too(tmp_path: Path) -> None:
     assert service.process.wait(SECONDS) == 1
     (line,) = service.lines("cannot_start")
     assert f"chmod 700 {tmp_path}" in str(line["error"])
-    command = [str(Path(sys.executable).parent / "rungway"), "audit", "any", "--data", str(tmp_path)]
-    audited = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    audited = forked.run("audit", "any", "--data", tmp_path, timeout=SECONDS)
     assert audited.returncode == 3
     assert f"chmod 700 {tmp_path}" in audited.stderr.replace("\n", " ")

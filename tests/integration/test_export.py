@@ -82,7 +82,7 @@ class Worker(Player):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@pytest.mark.parametrize("half", [0, 25, 90])
+@pytest.mark.parametrize("half", [0, 25, pytest.param(90, marks=pytest.mark.long)])
 async def test_a_search_goes_on_as_it_would_have(
     name: str, half: int, sites: tuple[Site, Site], ref: ExperimentRef
 ) -> None:

@@ -5,8 +5,6 @@ import copy
 import json
 import random
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from rungway_server.store.redis.snapshot import import_file
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.integration.test_reading_in_pieces import Player, made
+from tests.support import forked
 from tests.support.moving import exported, with_end
 from tests.support.redis_server import redis_on_socket
 
@@ -234,8 +233,7 @@ async def test_files_of_an_odd_shape(name: str, lines: list[Line], redis: Redis)
 def test_the_command_prints_one_line(lines: list[Line], url: str, tmp_path: Path) -> None:
     file = tmp_path / "hostile"
     file.write_text("".join(file_of(changed(lines, 1, ("search", "tally", "next_entry"), 10**20))))
-    command = [str(Path(sys.executable).parent / "rungway"), "import", str(file), "--redis", url]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = forked.run("import", file, "--redis", url, timeout=60)
     assert (ended.returncode, ended.stdout, "Traceback" in ended.stderr) == (2, "", False)
     assert "nothing was imported: line 2: search.tally.next_entry: got 100000000000000000000, wanted" in " ".join(
         ended.stderr.split()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,12 +23,10 @@ from tests.model.reference import ReferenceModel
 from tests.support.katib import Cluster, Service, Status, Values, curve, experiment
 from tests.support.service import Service as Process
 
-COMMAND = (Path(sys.executable).parent / "rungway", "katib")
-
 
 @contextmanager
 def katib(folder: Path, *flags: str) -> Iterator[Process]:
-    process = Process(folder, ("--listen", "127.0.0.1:0", *flags), command=COMMAND)
+    process = Process(folder, ("--listen", "127.0.0.1:0", *flags), verb="katib")
     try:
         assert process.address
         yield process
@@ -133,7 +130,7 @@ def test_a_kill_between_any_two_calls_changes_nothing(service: Service, tmp_path
             process.kill()
         folder = tmp_path / str(next(number))
         folder.mkdir()
-        running[:] = [Process(folder, ("--listen", "127.0.0.1:0", "--namespace", "here"), command=COMMAND)]
+        running[:] = [Process(folder, ("--listen", "127.0.0.1:0", "--namespace", "here"), verb="katib")]
         killed.service = Service(running[0].address)
 
     killed.before_call = restart

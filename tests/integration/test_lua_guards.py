@@ -18,7 +18,7 @@ from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.plan_codec import plan_for_lua
 from rungway_server.store.redis.scripts import LEDGER_NAMES, NAMES, Script, load_scripts
-from tests.support.redis_server import redis_on_socket, servers_at_hand
+from tests.support.redis_server import find_redis_server, redis_on_socket, servers_at_hand
 from tests.support.searches import config_of, create_planned
 from tests.support.snapshot import Content, Snapshot, differences, restore, snapshot
 
@@ -150,9 +150,17 @@ def scene(request: pytest.FixtureRequest, redis_url: str, client: Redis) -> Scen
     return Scene(snapshot(client), keys, calls_of(plan, points, uid, now, leases))
 
 
-@pytest.fixture(scope="module", params=list(servers_at_hand().values()), ids=list(servers_at_hand()))
+OTHERS = [
+    pytest.param(path, id=name, marks=pytest.mark.long)
+    for name, path in servers_at_hand().items()
+    if path != find_redis_server()
+]
+"""Major versions that are installed beside the one of all tests; `make versions` has them, too."""
+
+
+@pytest.fixture(scope="module", params=[pytest.param(find_redis_server(), id="default"), *OTHERS])
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A Redis that these tests may flush, of each major version that is installed."""
+    """A Redis that these tests may flush."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.support.redis_server.find_redis_server", lambda: request.param)
         with redis_on_socket() as url:

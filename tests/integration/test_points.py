@@ -153,7 +153,7 @@ class RandomPlay:
         self.check()
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("space", SPACES)
 async def test_every_point_is_used_once_before_any_is_repeated(

@@ -18,6 +18,8 @@ from rungway_server.simulation.table import Table, TableCurves
 from tests.support.small_table import small_table
 
 HALVING = ["Optuna TPE, SuccessiveHalving", "Optuna TPE, Hyperband", "Syne Tune ASHABORE", "Syne Tune BOHB"]
+EACH = [*HALVING[:2], pytest.param(HALVING[2], marks=pytest.mark.long), HALVING[3]]
+"""One of them takes a minute or two of processor time."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def small() -> Table:
     return small_table()
 
 
-@pytest.mark.parametrize("name", HALVING)
+@pytest.mark.parametrize("name", EACH)
 def test_a_library_stops_trials_and_uses_each_row_once(small: Table, name: str) -> None:
     needs(name)
     jobs, rows = asyncio.run(played(small, name))
@@ -36,7 +38,7 @@ def test_a_library_stops_trials_and_uses_each_row_once(small: Table, name: str) 
     assert reached[0] > reached[1] > reached[2] > 0
 
 
-@pytest.mark.parametrize("name", HALVING)
+@pytest.mark.parametrize("name", EACH)
 def test_the_same_seed_is_the_same_search(small: Table, name: str) -> None:
     needs(name)
     first, again, *others = asyncio.run(figures(name, small, 4, 12, [3, 3, 4, 5, 6]))

@@ -14,6 +14,7 @@ from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.transport.wire import listed_message
 from tests.integration.live_searches import create, halving, report, run_out, state_of
+from tests.support.calls import unique_name
 from tests.support.searches import ask_for
 from tests.support.waiting import SECONDS
 
@@ -107,14 +108,15 @@ async def test_a_done_search_that_is_raised_is_kept(store: RedisStore, redis: Re
     assert await lifetimes(redis, ref) == {-1}
 
 
-async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: Redis, ref: ExperimentRef) -> None:
+async def test_the_list_forgets_what_has_been_removed(store: RedisStore, redis: Redis) -> None:
+    ref = ExperimentRef(unique_name("own"), "removed")  # of a namespace that fits on one page
     await create(store, ref, halving(3) | {"retention_days": HALF_A_SECOND})
     await store.set_state(ref, ExperimentState.STOPPED)
     assert await is_removed(redis, ref)
     for _ in range(2):  # the first listing still has it and notices that it is gone
-        views, _ = await ExperimentUseCases(store).page("default", 1000, "", listed_message)
+        views, _ = await ExperimentUseCases(store).page(ref.namespace, 1000, "", listed_message)
     assert ref.experiment not in [view.experiment for view in views]
-    assert await redis.zscore("rungway:{default}:experiments", ref.experiment) is None
+    assert await redis.zscore(f"rungway:{{{ref.namespace}}}:experiments", ref.experiment) is None
 
 
 @pytest.mark.parametrize("days", [-1.0, 1e9])

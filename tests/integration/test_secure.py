@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ import rungway
 from rungway import AsyncClient, Client, ClientConfig
 from rungway_server.service.access import REVOKED_WITHIN_SECONDS
 from rungway_server.transport.tls import TlsError, TlsFiles
+from tests.support import forked
 from tests.support.another_user import SOMEBODY, as_user
 from tests.support.calls import config, unique_name
 from tests.support.command_line import on_redis, run
@@ -68,11 +67,10 @@ def encrypted(url: str, files: Files) -> Iterator[Service]:
         yield running
 
 
-def command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def command(*words: str, **variables: str) -> forked.Ended:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")}
     environment |= embedded_binary() | variables
-    path = Path(sys.executable).parent / "rungway"
-    return subprocess.run([path, *words], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return forked.run(*words, environment=environment, timeout=SECONDS)
 
 
 def make_token(url: str, *flags: str) -> str:

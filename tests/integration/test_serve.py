@@ -21,38 +21,32 @@ from rungway.v1 import experiment_service_pb2 as pb
 from rungway.v1.experiment_service_pb2_grpc import ExperimentServiceStub
 from rungway_server.domain.errors import StoreUnavailable
 from rungway_server.store.redis.connection.connect import connect
+from tests.support.forked import start
 from tests.support.redis_server import embedded_binary, free_port, port_of, redis_on_port, redis_on_socket
+from tests.support.service import COMMAND
 from tests.support.waiting import SECONDS, wait_until
 
 
 class Service:
-    """A running `rungway serve` and its log."""
+    """A running `rungway serve` and its log; `installed`: the command, not a fork."""
 
-    def __init__(self, *flags: str, **variables: str) -> None:
+    def __init__(self, *flags: str, installed: bool = False, **variables: str) -> None:
         self.log: list[dict[str, object]] = []
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RUNGWAY_")}
         environment |= embedded_binary() | variables
-        self.process = subprocess.Popen(
-            [
-                Path(sys.executable).parent / "rungway",
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--drain-notice",
-                "0.1",
-                *flags,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        flags = ("--listen", "127.0.0.1:0", "--drain-notice", "0.1", *flags)
+        (out, its_out), (err, its_err) = os.pipe(), os.pipe()
+        with open(its_out, "wb") as said, open(its_err, "wb") as complained:
+            if installed:
+                self.process = subprocess.Popen([*COMMAND, *flags], stdout=said, stderr=complained, env=environment)
+            else:
+                self.process = start("serve", *flags, out=said, err=complained, environment=environment)
+        self.out, self.err = os.fdopen(out), os.fdopen(err)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
+        for line in self.out:
             self.log.append(json.loads(line))
 
     def line(self, event: str, count: int = 1) -> dict[str, object]:
@@ -87,19 +81,19 @@ class Service:
 
 
 @contextmanager
-def service(*flags: str, **variables: str) -> Iterator[Service]:
-    running = Service(*flags, **variables)
+def service(*flags: str, installed: bool = False, **variables: str) -> Iterator[Service]:
+    running = Service(*flags, installed=installed, **variables)
     try:
         yield running
     finally:
-        with running.process:  # closes its pipes
+        with running.out, running.err:
             running.process.kill()
             running.ended()
 
 
 def test_the_embedded_store_serves_drains_and_keeps_its_data(tmp_path: Path) -> None:
     for _ in range(2):
-        with service("--data", str(tmp_path)) as running:
+        with service("--data", str(tmp_path), installed=True) as running:
             assert running.line("ready")["serving"] is True
             assert running.health() == "SERVING"
             assert running.health("rungway.v1.SearchService") == "SERVING"
@@ -110,12 +104,11 @@ def test_the_embedded_store_serves_drains_and_keeps_its_data(tmp_path: Path) -> 
             assert running.ended() == 0
             assert running.line("stopping")["signal"] == "SIGTERM"
             assert not Path(f"/proc/{redis_pid}").exists()
-            assert running.process.stderr
-            assert running.process.stderr.read() == ""
+            assert running.err.read() == ""
 
 
 def test_ctrl_c_drains_too() -> None:
-    with redis_on_socket() as url, service("--redis", url) as running:
+    with redis_on_socket() as url, service("--redis", url, installed=True) as running:
         running.line("ready")
         running.process.send_signal(signal.SIGINT)
         assert running.ended() == 0
@@ -199,10 +192,9 @@ def test_a_port_in_use_is_an_error(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_end_with_2() -> None:
-    with service("--drain", "-1", RUNGWAY_LOG_LEVEL="loud") as running:
+    with service("--drain", "-1", installed=True, RUNGWAY_LOG_LEVEL="loud") as running:
         assert running.ended() == 2
-        assert running.process.stderr
-        text = running.process.stderr.read()
+        text = running.err.read()
     assert "drain_seconds (RUNGWAY_DRAIN_SECONDS)" in text
     assert "log_level (RUNGWAY_LOG_LEVEL)" in text
     assert "Traceback" not in text

@@ -294,7 +294,7 @@ def test_the_study_prints_its_table() -> None:
     assert lines[3].endswith("(x1.0) |")  # as fast as itself
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_documented_table_is_what_the_study_prints() -> None:
     """Only the row that is simulated fastest: 500 workers without drops."""

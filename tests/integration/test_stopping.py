@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,9 @@ import pytest
 
 from rungway_server.store.redis.embedded.binary import server_at
 from tests.support.redis_server import find_redis_server, redis_on_socket
-from tests.support.service import Service
+from tests.support.service import COMMAND, Service
 from tests.support.waiting import SECONDS, is_running, wait_until, wait_while_it_runs
 
-COMMAND = (Path(sys.executable).parent / "rungway", "serve")
 # Process 1 of a PID namespace of its own: like that of a container, it gets no signal that it has no handler for.
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--kill-child")
 needs_namespaces = pytest.mark.skipif(
@@ -61,7 +59,10 @@ def process_1(folder: Path, *flags: str) -> Iterator[tuple[Service, int]]:
 
 @needs_namespaces
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "moments"), [("1", 20), ("2", 4)])
+@pytest.mark.parametrize(
+    ("workers", "moments"),
+    [("1", 6), ("2", 2), *(pytest.param(*each, marks=pytest.mark.long) for each in (("1", 20), ("2", 4)))],
+)
 def test_process_1_hears_sigterm_at_any_moment_of_its_start(workers: str, moments: int, tmp_path: Path) -> None:
     def try_at(moment: int) -> None:
         folder = tmp_path / str(moment)
@@ -96,7 +97,7 @@ def test_a_second_one_ends_it_at_once(redis_url: str, tmp_path: Path) -> None:
 
 
 def begun(folder: Path, *flags: str) -> Service:
-    return Service(folder, ("--listen", "127.0.0.1:0", "--drain-notice", "60", *flags))
+    return Service(folder, ("--listen", "127.0.0.1:0", "--drain-notice", "60", *flags), command=COMMAND)
 
 
 def test_while_a_redis_gives_no_answer(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_while_a_redis_gives_no_answer(tmp_path: Path) -> None:
 
 
 def write_slow_data(folder: Path) -> None:
-    """Data that take a store ten seconds to load: each command of its file makes a set of 5,000 members anew. A store
+    """Data that take a store seconds to load: each command of its file makes a set of 5,000 members anew. A store
     that is told to end while it loads does so when it has loaded them."""
     files = folder / "appendonlydir"
     files.mkdir(parents=True, mode=0o700)
@@ -131,7 +132,7 @@ def write_slow_data(folder: Path) -> None:
     (files / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type i\n")
     with (files / name).open("w", newline="") as log:
         log.write(command("SADD", "s", *members))
-        log.write(command("SUNIONSTORE", "t", "s", "s") * 60_000)
+        log.write(command("SUNIONSTORE", "t", "s", "s") * 20_000)
 
 
 def test_while_the_embedded_store_loads_its_data(tmp_path: Path) -> None:

@@ -1,37 +1,40 @@
-"""A long search: 10,000 trials told with random metrics by 64 simulated workers."""
+"""A long search: 2,000 trials told with random metrics by 64 simulated workers; 10,000 in `make test-long`."""
 
 import heapq
 import math
 import random
 from collections import Counter
 
+import pytest
 from redis.asyncio import Redis
 
 from rungway_server.domain.engine import AskStatus, Assignment, Decision, Lease, Progress, Report, Result
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.preview import preview
-from rungway_server.service.experiments import plan_search
+from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from tests.support.audited import assert_sound
 
-TRIALS, WORKERS = 10_000, 64
+WORKERS = 64
 MOST_US = 2_000
 """The longest mean time of a script (µs): about 20 times that on a busy machine, but less than a script would need to
 read all trials."""
 
-SEARCH = plan_search(
-    {
-        "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
-        "searcher": {
-            "name": "adaptive_asha",
-            "metric": "loss",
-            "max_trials": TRIALS,
-            "max_length": {"epochs": 256},
-            "max_concurrent_trials": WORKERS,
-        },
-    }
-)
+
+def search_of(trials: int) -> Planned:
+    return plan_search(
+        {
+            "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
+            "searcher": {
+                "name": "adaptive_asha",
+                "metric": "loss",
+                "max_trials": trials,
+                "max_length": {"epochs": 256},
+                "max_concurrent_trials": WORKERS,
+            },
+        }
+    )
 
 
 class Fleet:
@@ -83,20 +86,22 @@ def check_rungs(plan: Plan, progress: Progress) -> None:
             assert progress.rung_results[b][k + 1] == passed
 
 
+@pytest.mark.parametrize("trials", [2_000, pytest.param(10_000, marks=pytest.mark.long)])
 async def test_budget_and_rungs_of_a_long_search(
-    store: RedisStore, ref: ExperimentRef, redis: Redis, redis_url: str
+    trials: int, store: RedisStore, ref: ExperimentRef, redis: Redis, redis_url: str
 ) -> None:
+    search = search_of(trials)
     await redis.config_resetstat()
-    definition = await store.create(ref, SEARCH.config, SEARCH.plan, (), "")
+    definition = await store.create(ref, search.config, search.plan, (), "")
     fleet = Fleet(store, ref, definition.created_ms)
     await fleet.run()
     assert (await redis.info("commandstats"))["cmdstat_evalsha"]["usec_per_call"] < MOST_US
     progress = await store.progress(ref)
-    assert sorted(fleet.assigned) == list(range(TRIALS))
+    assert sorted(fleet.assigned) == list(range(trials))
     assert fleet.most_live <= WORKERS
-    assert tuple(progress.started) == tuple(bracket.max_trials for bracket in SEARCH.plan.brackets)
+    assert tuple(progress.started) == tuple(bracket.max_trials for bracket in search.plan.brackets)
     assert tuple(results[0] for results in progress.rung_results) == tuple(progress.started)
-    check_rungs(SEARCH.plan, progress)
-    total = preview(SEARCH.plan).total_length
+    check_rungs(search.plan, progress)
+    total = preview(search.plan).total_length
     assert total <= progress.trained_length <= 1.25 * total
     await assert_sound(redis_url, ref.experiment)

@@ -1,5 +1,9 @@
 """What the experiments of the store add up to, on any topology of Redis."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from rungway_server.domain.engine import ExperimentState, Outcome
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
@@ -7,6 +11,18 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.totals import read_totals
 from tests.integration.live_searches import create, halving, report
 from tests.support.calls import unique_name
+from tests.support.redis_server import redis_on_socket
+from tests.support.redis_topology import Topology
+
+
+@pytest.fixture(scope="module")
+def redis_url(topology: Topology | None) -> Iterator[str]:
+    """A Redis in which no other test has left a damaged experiment."""
+    if topology:
+        yield topology.url
+        return
+    with redis_on_socket() as url:
+        yield url
 
 
 async def test_all_namespaces_are_counted(store: RedisStore, router: Router) -> None:

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Protocol, TypeVar, cast
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
 
 from rungway_server.domain.engine import (
     AskAnswer,
@@ -59,15 +60,24 @@ class Differs(AssertionError):
 
 def plain(value: object) -> object:
     """A value in a form that compares by content: NaN equals NaN, -0.0 equals 0.0, a tuple its list, no count is 0."""
+    if value is None or isinstance(value, (str, int)):  # most are
+        return value
     if isinstance(value, float):
         return "nan" if math.isnan(value) else value + 0.0
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    kind: Any = type(value)
+    if (names := _names(kind)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item != 0}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return [plain(item) for item in value]
     return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other type."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _outcome_of(call: Callable[[], Answer]) -> tuple[object, Answer | None, RungwayError | None]:

@@ -15,7 +15,16 @@ def games(workbench: Workbench) -> Games:
     return Games(workbench)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+REPEATED = {"every result is compared", "the oldest are compared"}
+"""Mistakes in the same line as another, which only a game of more results than are compared shows: `make mutants` and
+`make test-long` have them."""
+
+
+def repeats(mutant: Mutant) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.long,) if mutant.name in REPEATED else ()
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(mutant, id=mutant.name, marks=repeats(mutant)) for mutant in MUTANTS])
 def test_mistake_is_caught(mutant: Mutant, games: Games) -> None:
     assert games.catching(mutant, known_first(mutant, EXAMPLES, CAUGHT_BY))
 

@@ -11,7 +11,8 @@ import pytest
 
 from rungway import Client, ExperimentState, uniform
 from tests.slurm.cluster import Cluster, cluster, missing
-from tests.support.agents import RUNGWAY, script
+from tests.support.agents import script
+from tests.support.forked import RUNGWAY
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
 from tests.support.waiting import wait_until

@@ -3,18 +3,15 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tests.support.forked import start
 from tests.support.redis_server import embedded_binary
 from tests.support.waiting import SECONDS
-
-RUNGWAY = Path(sys.executable).parent / "rungway"
 
 
 class Process:
@@ -24,14 +21,8 @@ class Process:
         self._out, self._err = folder / "out", folder / "err"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [RUNGWAY, *arguments],
-                cwd=folder,
-                env=inherited | embedded_binary() | dict(environment),
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+            given = inherited | embedded_binary() | dict(environment)
+            self.process = start(*arguments, folder=folder, environment=given, out=out, err=err, new_session=True)
 
     def said(self) -> str:
         """Its log lines so far."""

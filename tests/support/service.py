@@ -4,40 +4,48 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.support.forked import RUNGWAY, start
 from tests.support.redis_server import embedded_binary
 from tests.support.waiting import SECONDS, wait_while_it_runs
 
 TRANSPORTS = ("grpc", "http")
 """How clients reach a service."""
+COMMAND = (RUNGWAY, "serve")
+"""As installed: for tests of its start and its end, where a fork would not do."""
 
 
 class Service:
-    """One running `rungway serve`; its log is read when needed."""
+    """One running `rungway serve`; its log is read when needed.
+
+    Another `verb` of `rungway` may be meant, or another `command`. Without one it is a fork, if one will do.
+    """
 
     def __init__(
         self,
         folder: Path,
         flags: tuple[str, ...],
         *,
-        command: Sequence[str | Path] = (Path(sys.executable).parent / "rungway", "serve"),
+        verb: str = "serve",
+        command: Sequence[str | Path] = (),
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._log = folder / "log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNGWAY_")}
+        given = inherited | embedded_binary() | dict(environment)
+        flags = ("--log-format", "json", *flags)
+        if "--workers" in flags:  # which are started as this process was
+            command = command or COMMAND
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--log-format", "json", *flags],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=inherited | embedded_binary() | dict(environment),
-            )
+            if command:
+                self.process = subprocess.Popen([*command, *flags], stdout=log, stderr=subprocess.STDOUT, env=given)
+            else:
+                self.process = start(verb, *flags, out=log, err=log, environment=given)
 
     @property
     def address(self) -> str:

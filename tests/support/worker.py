@@ -7,7 +7,6 @@ and keeps the lease.
 
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rungway import Client
+from tests.support.forked import Process, start
 from tests.support.waiting import wait_while_it_runs
 
 
@@ -27,7 +27,7 @@ def metric_of(trial: int, length: int) -> float:
 class Worker:
     """A worker process and its log."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Process
     path: Path
 
     def events(self, kind: str) -> list[dict[str, Any]]:
@@ -50,9 +50,9 @@ class Worker:
 
 def start_worker(log: Path, target: str, experiment: str, *options: float) -> Worker:
     """Start a worker; `options` as in the command line."""
-    command = [sys.executable, "-m", "tests.support.worker", target, experiment, str(log), *map(str, options)]
     environment = os.environ | {"GRPC_VERBOSITY": "NONE"}
-    return Worker(subprocess.Popen(command, env=environment), log)
+    words = (target, experiment, log, *options)
+    return Worker(start(*words, module="tests.support.worker", environment=environment), log)
 
 
 def _main(target: str, experiment: str, log: str, *options: str) -> None:

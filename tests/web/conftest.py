@@ -14,6 +14,10 @@ from tests.support.service import Service, services
 from tests.web.browser import Tab, launched, tab_of
 from tests.web.played import Player, asha, make_clones, make_objectives, make_odd
 
+TRIALS = {"large": 2_000, "huge": 10_000}
+"""Of searches that are over; `make page-load` has the figures of the second."""
+LARGE = ["large", pytest.param("huge", marks=pytest.mark.long)]
+
 
 @dataclass
 class Site:
@@ -30,8 +34,8 @@ class Site:
         return f"http://{self.service.http}"
 
     def search(self, kind: str) -> str:
-        """The id of a search that no test changes: "empty", "running", "large" (10,000 trials), "odd", "clones" or
-        "objectives"."""
+        """The id of a search that no test changes: "empty", "running", "odd", "clones", "objectives", or one of
+        `TRIALS`."""
         if kind not in self._made:
             self._made[kind] = self._make(kind)
         return kind
@@ -52,9 +56,9 @@ class Site:
             return make_clones(self.calls, kind)
         if kind == "objectives":
             return make_objectives(self.calls, kind)
-        self.calls.create(kind, asha(10_000 if kind == "large" else 200))
+        self.calls.create(kind, asha(TRIALS.get(kind, 200)))
         player = Player(self.calls, kind)
-        if kind == "large":
+        if kind in TRIALS:
             player.play()
         if kind == "running":
             player.play(150)

@@ -7,22 +7,23 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from tests.web.browser import Tab, tab_of
-from tests.web.conftest import Site
+from tests.web.conftest import LARGE, TRIALS, Site
 from tests.web.front import proxied
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_many_trials_do_not_kill_the_page(tab: Tab, site: Site) -> None:
-    name = site.search("large")
+@pytest.mark.parametrize("kind", LARGE)
+async def test_many_trials_do_not_kill_the_page(tab: Tab, site: Site, kind: str) -> None:
+    name = site.search(kind)
     page = await tab.open(f"e/{name}/trials")
-    await tab.shows("Shown: all 10,000 trials.")
+    await tab.shows(f"Shown: all {TRIALS[kind]:,} trials.")
     assert await page.locator("tbody tr").count() < 100
     table = page.get_by_role("region", name="Trials")
     await table.evaluate("(each) => { each.scrollTop = each.scrollHeight; }")
-    await expect(page.get_by_role("link", name="9999", exact=True)).to_be_visible()
+    await expect(page.get_by_role("link", name=str(TRIALS[kind] - 1), exact=True)).to_be_visible()
     await page.locator("[data-filter]").fill("lr > 1e-3 and state = completed")
-    await expect(page.locator(".filterbar p")).to_have_text(re.compile(r"Shown: [\d,]+ of 10,000 trials"))
+    await expect(page.locator(".filterbar p")).to_have_text(re.compile(rf"Shown: [\d,]+ of {TRIALS[kind]:,} trials"))
     assert await page.locator("tbody tr").count() < 100
 
 
@@ -119,7 +120,9 @@ async def test_stopped_trials_are_part_of_the_analysis(tab: Tab, site: Site) -> 
     name = site.search("large")
     page = await tab.open(f"e/{name}/overview")
     await expect(
-        page.get_by_text(re.compile("from all 10,000 trials that started, also those that were stopped early"))
+        page.get_by_text(
+            re.compile(f"from all {TRIALS[name]:,} trials that started, also those that were stopped early")
+        )
     ).to_be_visible()
     await expect(page.locator(".bars tr").first).to_contain_text("lr")
 

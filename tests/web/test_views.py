@@ -9,7 +9,7 @@ from tests.web.conftest import Site
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 VIEWS = ("ladder", "overview", "curves", "parameters", "trials", "trial", "workers")
-KINDS = ("empty", "running", "odd", "clones", "large")
+KINDS = ("empty", "running", "odd", "clones", pytest.param("large", marks=pytest.mark.long))
 
 
 async def check(tab: Tab, where: str) -> None:

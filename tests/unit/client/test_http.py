@@ -150,7 +150,7 @@ def test_details_that_cannot_be_read_are_left_out(detail: Any) -> None:
     ("answer", "why"),
     [
         (page("200 OK", PROTO, bytes((4 << 20) + 1)), "are more than 4194304"),
-        (page("200 OK", PROTO, gzip.compress(bytes(100 << 20)), "Content-Encoding: gzip"), "are more than 4194304"),
+        (page("200 OK", PROTO, gzip.compress(bytes(16 << 20)), "Content-Encoding: gzip"), "are more than 4194304"),
         (page("200 OK", PROTO, gzip.compress(REPLY)[:-9], "Content-Encoding: gzip"), "cannot be unpacked"),
         (page("200 OK", PROTO, b"\x00" + gzip.compress(REPLY), "Content-Encoding: gzip"), "cannot be unpacked"),
         (page("200 OK", PROTO, REPLY, "Content-Encoding: br"), "cannot be unpacked (content-encoding 'br')"),
@@ -315,7 +315,7 @@ def test_messages_of_a_stream_may_be_packed(asked: Asked) -> None:
         (stream(envelope(b'{"error": 1}', 2)), rungway.Unavailable, "the stream ended with an error"),
         (stream(envelope(b'{"error": {"code": "not_found", "message": "why"}}', 2)), rungway.NotFound, "why"),
         (stream(b"\x00\xff\xff\xff\xff"), rungway.InternalError, "are more than 4194304"),
-        (stream(envelope(gzip.compress(bytes(100 << 20)), 1)), rungway.InternalError, "are more than 4194304"),
+        (stream(envelope(gzip.compress(bytes(16 << 20)), 1)), rungway.InternalError, "are more than 4194304"),
         (stream(envelope(b"\xff"), END), rungway.InternalError, "are not a ExportExperimentResponse"),
         (connect_error("not_found"), rungway.NotFound, "why"),
         (page("200 OK", "text/html", SIGN_IN), rungway.FailedPrecondition, "perhaps one to sign in"),
