@@ -68,8 +68,9 @@ def test_a_function_that_reports_along_its_training(target: str) -> None:
 
 def test_a_search_of_the_earlier_default_goes_on(target: str) -> None:
     """Where `searcher` names none, it was adaptive_asha; another difference is still refused."""
-    name, order = unique_name("earlier"), {"max_length": {"epochs": 9}, "n_workers": 1, "target": target}
-    earlier = {"searcher": {"name": "adaptive_asha"}, "metric": "score", "max_trials": 4}
+    name = unique_name("earlier")
+    order: dict[str, Any] = {"max_length": {"epochs": 9}, "n_workers": 1, "target": target}
+    earlier: dict[str, Any] = {"searcher": {"name": "adaptive_asha"}, "metric": "score", "max_trials": 4}
     found = rungway.maximize(by_epochs, SPACE, name=name, **earlier, **order)
     again = rungway.maximize(by_epochs, SPACE, name=name, metric="score", max_trials=4, **order)
     assert again.experiment == found.experiment
@@ -154,7 +155,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(target: str
     folder = str(tmp_path)
     name = unique_name("deadly")
     found = rungway.minimize(
-        deadly, SPACE, max_trials=8, n_workers=2, name=name, target=target, config={"lease_seconds": 3}
+        deadly, SPACE, max_trials=8, n_workers=2, name=name, target=target, config={"lease_seconds": 6}
     )
     assert (tmp_path / "died").exists()
     assert {trial.state for trial in found.trials} == {TrialState.COMPLETED}
