@@ -31,6 +31,7 @@ SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "adaptive_asha", "stop_once": True},
     {"name": "auto", "budget": 600, "blind": True},
     {"name": "auto", "proposals": "mixture"},
+    {"name": "auto", "proposals": "mixture", "cost_aware": True},
     {"name": "async_halving", "proposals": "forest", "num_rungs": 3},
     {"name": "sync_halving", "num_rungs": 3},
 )

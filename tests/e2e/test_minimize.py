@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rungway
-from rungway import Client, TrialRun, TrialState, uniform
+from rungway import Client, ConfigDiffers, TrialRun, TrialState, uniform
 from tests.support.calls import unique_name
 from tests.support.redis_server import embedded_binary
 from tests.support.terminal import on_terminal
@@ -53,7 +53,7 @@ def test_a_function_that_reports_along_its_training(target: str) -> None:
     found = rungway.maximize(
         by_epochs, SPACE, max_trials=9, max_length={"epochs": 9}, n_workers=2, name=name, metric="score", target=target
     )
-    assert (found.experiment.experiment, found.experiment.config["searcher"]["name"]) == (name, "adaptive_asha")
+    assert (found.experiment.experiment, found.experiment.config["searcher"]["name"]) == (name, "auto")
     assert found.experiment.config["searcher"]["smaller_is_better"] is False
     assert found.length == found.best.length == 9
     assert found.metric == pytest.approx(9 * found.hparams["x"])
@@ -64,6 +64,22 @@ def test_a_function_that_reports_along_its_training(target: str) -> None:
     )
     assert again.trials == found.trials
     assert again.experiment.revision == found.experiment.revision
+
+
+def test_a_search_of_the_earlier_default_goes_on(target: str) -> None:
+    """Where `searcher` names none, it was adaptive_asha; another difference is still refused."""
+    name = unique_name("earlier")
+    order: dict[str, Any] = {"max_length": {"epochs": 9}, "n_workers": 1, "target": target}
+    earlier: dict[str, Any] = {"searcher": {"name": "adaptive_asha"}, "metric": "score", "max_trials": 4}
+    found = rungway.maximize(by_epochs, SPACE, name=name, **earlier, **order)
+    again = rungway.maximize(by_epochs, SPACE, name=name, metric="score", max_trials=4, **order)
+    assert again.experiment == found.experiment
+    with pytest.raises(ConfigDiffers, match=r"max_trials|searcher"):
+        rungway.maximize(by_epochs, SPACE, name=name, metric="score", max_trials=5, **order)
+    with pytest.raises(ConfigDiffers):
+        rungway.maximize(
+            by_epochs, SPACE, name=name, searcher={"name": "random"}, metric="score", max_trials=4, **order
+        )
 
 
 def test_an_exception_fails_its_trial_for_good_and_not_the_search(
@@ -139,7 +155,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(target: str
     folder = str(tmp_path)
     name = unique_name("deadly")
     found = rungway.minimize(
-        deadly, SPACE, max_trials=8, n_workers=2, name=name, target=target, config={"lease_seconds": 3}
+        deadly, SPACE, max_trials=8, n_workers=2, name=name, target=target, config={"lease_seconds": 6}
     )
     assert (tmp_path / "died").exists()
     assert {trial.state for trial in found.trials} == {TrialState.COMPLETED}

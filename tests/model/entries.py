@@ -1,6 +1,7 @@
 """Entries in the plainest form: where the next new trial enters, from the results and the training by entry."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rungway_server.domain.engine import ELSEWHERE, Entry
@@ -10,6 +11,17 @@ from tests.model.ladder import Ladder
 from tests.model.objectives import Window
 
 PARTS = 4096
+
+
+def credits(owners: Sequence[int | None], count: int, whole: float) -> list[float]:
+    """The credit of each of `count` for results, best first: by the square of the share of these that each beats, and
+    together so much. `owners`: whose they are, None for nobody's."""
+    beaten = [1 - (rank - 0.5) / len(owners) for rank in range(1, len(owners) + 1)]
+    found, weights = [0.0] * count, [share * share for share in beaten]
+    for owner, weight in zip(owners, weights, strict=True):
+        if owner is not None:
+            found[owner] += weight
+    return [each * (whole / total(weights)) for each in found]
 
 
 @dataclass
@@ -67,7 +79,7 @@ class Entries:
         if brought == 0 or cost <= 0:
             return
         rates = [(credit[s] + 2 * first[s] * brought / cost) / (trained[s] + 2 * first[s]) for s in judged]
-        weights = [rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
+        weights = [rate * rate * rate * rate * math.sqrt(first[s]) for s, rate in enumerate(rates)]
         part, whole = total(first[s] for s in judged), total(weights)
         shares = [part * weight / whole for weight in weights] + first[k + 1 :]
         self.share = [
@@ -78,13 +90,10 @@ class Entries:
         self.credit = [math.floor(PARTS * each + 0.5) for each in credit]
 
     def _top(self, k: int) -> int:
-        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), Window.credited)
+        return min(math.floor(len(self.ladder.entries[k]) / self.plan.divisor), Window.credit)
 
     def _credits(self, k: int) -> list[float]:
-        best = self.ladder.best(k, self._top(k))
-        whole = total(1 / math.sqrt(rank) for rank in range(1, len(best) + 1))
-        credit = [0.0] * len(self.share)
-        for rank, entry in enumerate(best, 1):
-            if entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE:
-                credit[entry.entered] += 1 / math.sqrt(rank)
-        return [each * (len(best) / whole) for each in credit]
+        best = self.ladder.best(k, Window.looked_at)
+        alive = (entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE for entry in best)
+        owners = [entry.entered if counts else None for entry, counts in zip(best, alive, strict=True)]
+        return credits(owners, len(self.share), self._top(k))

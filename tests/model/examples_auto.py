@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from rungway_server.domain.engine import AskStatus, Assignment, Decision, Explanation, Outcome, Reason, TrialState
 from tests.model.hand import Hand, Start, example
@@ -78,7 +79,7 @@ def results_of_elsewhere_are_nobodys_credit(start: Start) -> None:
     given = work(hand, lambda trial, _: 1 + trial / 100, 8)
     assert {each.explanation.rung for each in given} == {0, 1}  # a full result is there
     low, full = hand.engine.progress().entries
-    assert low.credit == full.credit == 0
+    assert low.credit + full.credit < 0.2  # all others are better
     more = work(hand, lambda trial, _: -trial, 9)
     low, full = hand.engine.progress().entries
     assert len(more) == 9
@@ -180,3 +181,28 @@ def some_go_on_blindly(start: Start) -> None:
     assert any(each.to_length == 4 and each.explanation.rung == 0 and each.explanation.rank > 0 for each in blind)
     assert hand.waits() == "done search_done"
     assert hand.sizes()[-1] == 16
+
+
+@example
+def an_invalid_trial_leaves_no_credit(start: Start) -> None:
+    """Where its result goes and another one comes, the rung has as many as before, and the credit is of others."""
+    hand = start(auto_plan(1, 2, 4, trials=200, divisor=2))
+    running: dict[int, list[int]] = {1: [], 2: []}  # trials that were promoted at this length, and train on
+    credits = list[list[float]]()
+
+    def tell(trial: int, length: int, metric: float) -> None:
+        if hand.told(trial, metric) == UP:
+            running[length].append(trial)
+
+    for _ in range(120):
+        given = hand.assigned()
+        credits.append([round(each.credit, 2) for each in hand.engine.progress().entries])
+        if running[2] and running[1]:
+            hand.fail(running[2].pop(), Outcome.INVALID)
+            trial = running[1].pop()
+            tell(trial, 2, mixed(trial, 0))
+        entered = given.explanation.reason is Reason.NEW_TRIAL and given.rung > 0
+        if given.to_length < 4 or hand.sizes()[2] == 0:
+            tell(given.lease.trial, given.to_length, mixed(given.lease.trial, 0) - entered)
+    assert hand.sizes()[2] == 1
+    assert any(before[1] > after[1] for before, after in pairwise(credits))

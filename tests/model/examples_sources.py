@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 from rungway_server.domain.engine import Assignment, Outcome, Reason
-from rungway_server.domain.search.sources import EXTERNAL, FOREST, LOCAL, Proposals
+from rungway_server.domain.search.sources import EXTERNAL, FOREST, LOCAL, PARTS, Proposals
 from tests.model.examples_auto import mixed, work
 from tests.model.finite import Finite
 from tests.model.hand import Start, example
@@ -38,11 +38,14 @@ def models_begin_with_enough_results(start: Start) -> None:
 @example
 def a_mixture_shares_the_training(start: Start) -> None:
     """Each source gets its share of the training, and more of it once the best results are of its trials."""
-    hand = start(with_sources(auto_plan(1, 2, 4, trials=60, divisor=2), MIXTURE))
+    plan = with_sources(auto_plan(1, 2, 4, trials=60, divisor=2), MIXTURE)
+    hand = start(plan)
     work(hand, lambda trial, length: mixed(trial, length) - (hand.view(trial).source == LOCAL), 90)
     own, forest, local = hand.engine.progress().sources
+    assert plan.sources
+    least = [0.4 * share / PARTS - 0.01 for share in plan.sources.shares]
     assert local.share > 0.4
-    assert (own.share > 0.29, forest.share > 0.14) == (True, True)
+    assert (own.share > least[0], forest.share > least[1]) == (True, True)
     assert local.credit > 1 > own.credit
     assert own.spent + forest.spent + local.spent == sum(each.spent for each in hand.engine.progress().entries)
 
@@ -63,7 +66,8 @@ def the_sampler_has_a_way_up_of_its_own(start: Start) -> None:
     given = work(hand, lambda trial, length: mixed(trial, length) + 2 * (hand.view(trial).source == "sampler"), 60)
     up = [each for each in given if each.explanation.reason is Reason.PROMOTED_AMONG_OWN]
     promoted = [trial for trial in range(40) if hand.view(trial).source == "sampler" and hand.view(trial).rung]
-    assert len(promoted) > 6
+    assert len(promoted) > 4
+    assert up
     for each in up:
         assert each.explanation.rank < each.explanation.quota <= each.explanation.rung_size / 2
 

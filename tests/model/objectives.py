@@ -25,7 +25,9 @@ class Window:
 
     most = 128
     """That are compared."""
-    credited = 48
+    credit = 48
+    """The most credit that entries have together."""
+    looked_at = 128
     """The best that are credited to their entries: no more than are compared."""
 
 

@@ -8,8 +8,9 @@ from rungway_server.domain.engine import SAMPLER, USER, Proposal, Report, Source
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import EXTERNAL, FOREST
 from tests.model.costs import Costs, lags, total, used
-from tests.model.entries import PARTS
+from tests.model.entries import PARTS, credits
 from tests.model.ladder import Ladder
+from tests.model.objectives import Window
 
 Hparams = Mapping[str, object]
 ModelHparams = Callable[[str, int], Hparams]
@@ -93,13 +94,14 @@ class Sources:
     def _learn(self) -> None:
         tops = [entry for ladder in self.ladders for entry in ladder.entries[-1]]
         ranked = sorted(tops, key=lambda entry: entry.rank_key)
-        most = min(math.floor(len(tops) / self.plan.divisor), 48)
-        if most < 2:
+        whole = min(math.floor(len(tops) / self.plan.divisor), Window.credit)
+        if whole < 2:
             return
-        credit, whole = [0.0] * len(self.names), total(1 / math.sqrt(rank) for rank in range(1, most + 1))
-        for rank, entry in enumerate(ranked[:most], 1):
-            if entry.score is not None and entry.source in self.names:
-                credit[self.names.index(entry.source)] += most / whole / math.sqrt(rank)
+        known = (entry.score is not None and entry.source in self.names for entry in ranked)
+        owners = [
+            self.names.index(entry.source) if counts else None for entry, counts in zip(ranked, known, strict=True)
+        ]
+        credit = credits(owners[: Window.looked_at], len(self.names), whole)
         trained = [length / self.ladders[0].length(-1) for length in used(self.spent, self.costs)]
         brought, cost = total(credit), total(trained)
         if brought == 0 or cost <= 0:
@@ -109,10 +111,12 @@ class Sources:
             (own + 2 * part * brought / cost) / (length + 2 * part)
             for own, part, length in zip(credit, first, trained, strict=True)
         ]
-        weights = [rate * rate * parts / PARTS for rate, parts in zip(rates, self.sources.shares, strict=True)]
+        weights = [
+            rate * rate * rate * rate * parts / PARTS for rate, parts in zip(rates, self.sources.shares, strict=True)
+        ]
         all_weights = total(weights)
         self.share = [
-            math.floor(PARTS * (1 - 0.6) * weight / all_weights + 0.6 * parts + 0.5)
+            math.floor(PARTS * (1 - 0.4) * weight / all_weights + 0.4 * parts + 0.5)
             for weight, parts in zip(weights, self.sources.shares, strict=True)
         ]
         self.share[0] += PARTS - sum(self.share)

@@ -24,11 +24,11 @@ def test_random_play_matches_the_model(profile: str, workbench: Workbench) -> No
 def test_only_the_newest_results_are_compared(
     profile: str, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("most", "credited"):  # no more are credited than are compared, as of 128 and 48
+    for name in ("most", "looked_at"):  # no more are credited than are compared
         monkeypatch.setattr(Window, name, SMALL)
 
     def with_small_window(_: str, text: str) -> str:
         text = text.replace("Size.most_compared", str(SMALL))
-        return re.sub(r"(MOST_CREDITED, PRIOR = 4096, )48\b", rf"\g<1>{SMALL}", text)
+        return re.sub(r"(LOOKED_AT, MOST_CREDIT = )128\b", rf"\g<1>{SMALL}", text)
 
     play_at_random(workbench, PROFILES[profile], workbench.new_store(with_small_window), by_fronts=True)

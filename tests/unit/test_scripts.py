@@ -23,7 +23,9 @@ DEFINED = {name: {each for part in SOURCES.include(name)[1] for each in part.nam
 HOME = {name: include for include, names in DEFINED.items() for name in names}
 
 INCLUDE = re.compile(r'^--- @include "(\w+)"\n', re.MULTILINE)
-MADE_WHEN_CALLED = re.compile(r"^local function [^\n]*\n--- @include .*?^end\n", re.MULTILINE | re.DOTALL)
+MADE_WHEN_CALLED = re.compile(
+    r"^local function [^\n]*\n(?:--- @apart\n)?--- @include .*?^end\n", re.MULTILINE | re.DOTALL
+)
 COMMENT_OR_TEXT = re.compile(r"--.*|'(?:\\.|[^'\\])*'")
 DECLARED = re.compile(r"local (?!function)([\w, ]+)|for ([\w, ]+) (?:in|=)|function ?(\w*)\(([^)]*)\)|[{,]\s*(\w+) =")
 WORD = re.compile(r"\w+")
@@ -161,7 +163,7 @@ def test_a_script_defines_before_it_uses(name: str) -> None:
 
 
 def test_every_part_of_an_include_is_used_by_some_command() -> None:
-    together = "\n".join(script.source for script in load_scripts().values())
+    together = "\n".join(SOURCES.with_includes(SOURCES.command(name).partition("\n")[2]) for name in NAMES)
     unused = [name for name, include in HOME.items() if not re.search(rf"(?:local|function) .*\b{name}\b", together)]
     assert unused == []
 
@@ -209,3 +211,20 @@ def test_a_redis_without_shebangs_refuses_decisions_when_it_is_full() -> None:
     for name, script in load_scripts(shebang=False).items():
         checked = name not in (*READERS, *DELETION, *LEDGER_NAMES)
         assert script.source.startswith("redis.call('ZADD', KEYS[4], 'XX', 0, '')\n") is checked
+
+
+def test_names_of_keys_cost_a_script_nothing() -> None:
+    for script in load_scripts().values():
+        assert "local META" not in script.source
+        assert not re.search(r"(?<![\w.:'])(META|TRIALS|RUNGS|LEDGER)\b", script.source), script.name
+    assert "redis.call('HGET', KEYS[1], 'uid')" in load_scripts()["delete"].source
+
+
+def test_what_is_apart_takes_nothing_from_around_it() -> None:
+    """A function that is rarely called makes all that it uses itself."""
+    source = load_scripts()["ask"].source
+    inside = source.partition("local function restart_expired(search, numbers)\n")[2].partition("\nend\n")[0]
+    assert "@apart" not in source
+    assert "local function load_trial(" in source.partition("local function restart_expired(")[0]
+    assert inside.startswith("local function ")
+    assert "local function load_trial(" in source.partition("local function restart_expired(")[2]

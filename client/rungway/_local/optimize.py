@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rungway._core import requests
 from rungway._core.config import named_target
 from rungway._core.enums import OVER, Reason
-from rungway._core.errors import FailedPrecondition, InvalidArgument
+from rungway._core.errors import ConfigDiffers, FailedPrecondition, InvalidArgument
 from rungway._sync.client import Client
 from rungway.models.experiments import Experiment
 from rungway.models.search_result import SearchResult
@@ -57,7 +57,7 @@ def minimize(
     the extra `local`. With a `name` the search is kept, in the folder `data` (by default that of `rungway serve`): the
     same call goes on with it, also after Ctrl-C. Without a name nothing is kept.
 
-    `searcher` has further keys of the searcher, by default "random" for a length of 1 and otherwise "adaptive_asha";
+    `searcher` has further keys of the searcher, by default "random" for a length of 1 and otherwise "auto";
     `config` has further keys of the configuration ("seed", "constraints", …). `metric` is the name of the result.
     `live` shows the search as it goes on; by default on a terminal.
 
@@ -130,10 +130,15 @@ class _Order:
         length = self.max_length
         return isinstance(length, Mapping) or requests.whole("max_length", length, least=1) > 1
 
-    def document(self) -> dict[str, object]:
-        """The configuration of the search."""
+    @property
+    def may_be_older(self) -> bool:
+        """Whether the search may be one of an earlier call, when the default was another."""
+        return self.name is not None and self.by_trial and "name" not in (self.searcher or {})
+
+    def document(self, by_default: str = "auto") -> dict[str, object]:
+        """The configuration of the search. `by_default`: the searcher where trials report."""
         searcher = {
-            "name": "adaptive_asha" if self.by_trial else "random",
+            "name": by_default if self.by_trial else "random",
             "metric": self.metric,
             "smaller_is_better": self.smaller_is_better,
             "max_trials": self.max_trials,
@@ -147,7 +152,7 @@ def _optimize(
     order: _Order, target: str | None, data: str | os.PathLike[str] | None, live: bool | None
 ) -> SearchResult:
     # Imported here: `import rungway` stays light, and works where these modules do not (fcntl).
-    from rungway._local.place import open_search, place
+    from rungway._local.place import place
     from rungway._local.view import view
 
     order.check()
@@ -160,9 +165,23 @@ def _optimize(
             kept = folder / "data"
         there = stack.enter_context(place(name, target, kept))
         client = stack.enter_context(Client(config=there.config))
-        open_search(client, name, order.document())
+        _open(client, name, order)
         window = stack.enter_context(view(live))
         return _Search(order, there, client, window, folder).run(function)
+
+
+def _open(client: Client, name: str, order: _Order) -> None:
+    """Create the search, or go on with that of an earlier call, also where the default searcher was another then."""
+    from rungway._local.place import open_search
+
+    try:
+        open_search(client, name, order.document())
+    except ConfigDiffers:
+        if order.may_be_older:
+            with suppress(ConfigDiffers):
+                open_search(client, name, order.document("adaptive_asha"))
+                return
+        raise
 
 
 def _write(fn: Callable[[Any], Any], folder: Path) -> Path:

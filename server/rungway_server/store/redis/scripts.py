@@ -1,7 +1,8 @@
 """The Lua scripts: commands of this package, each with what it uses of the includes, named by their SHA-1.
 
 A script makes all its functions anew in every call, so it gets no more than it uses. A function with includes of its
-own makes what it takes from there only when it is called.
+own makes what it takes from there only when it is called. What it shares with the functions outside it captures, and
+that takes time whether it is called or not; one that is rarely called is `apart`, and makes what it shares as well.
 """
 
 import hashlib
@@ -51,12 +52,15 @@ _FULL_CHECK = "redis.call('ZADD', KEYS[4], 'XX', 0, '')\n"
 nothing, for there is no member of that name. Such a Redis looks at its memory at the first write of a script alone, and
 only where that command may need some. The ledger's scripts need none: their first write may need memory."""
 
-_COMMENT = re.compile(r"^\s*--(?!- @include).*\n|^\n", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--(?!- @include|- @apart).*\n|^\n", re.MULTILINE)
 _INCLUDE = re.compile(r'--- @include "(\w+)"\n')
-_MADE_WHEN_CALLED = re.compile(r"^(local function [^\n]*\n)(--- @include .*?)^end\n", re.MULTILINE | re.DOTALL)
+_MADE_WHEN_CALLED = re.compile(
+    r"^(local function [^\n]*\n)(--- @apart\n)?(--- @include .*?)^end\n", re.MULTILINE | re.DOTALL
+)
 """A function that begins with includes of its own."""
 _PART = re.compile(r"^(?=local |\w+ = )", re.MULTILINE)
 _DEFINED = re.compile(r"(?:local )?(?:function )?([\w, ]+)")
+_KEY = re.compile(r"^local (\w+) = (KEYS\[\d+\])\n", re.MULTILINE)
 _USED = re.compile(r"(?<![\w.:'])[A-Za-z_]\w*")
 
 Transform = Callable[[str, str], str]
@@ -163,7 +167,11 @@ class Sources:
 
     def _made_when_called(self, text: str, has: frozenset[str]) -> str:
         """The text with the includes of its functions, without what stands before them."""
-        return _MADE_WHEN_CALLED.sub(lambda made: f"{made[1]}{self.with_includes(made[2], has)}end\n", text)
+
+        def made(found: re.Match[str]) -> str:
+            return f"{found[1]}{self.with_includes(found[3], frozenset() if found[2] else has)}end\n"
+
+        return _MADE_WHEN_CALLED.sub(made, text)
 
 
 def _read(path: str) -> str:
@@ -177,9 +185,19 @@ def load_scripts(transform: Transform | None = None, *, shebang: bool = True) ->
     return {name: _load(sources, name, shebang) for name in NAMES}
 
 
+def with_keys(source: str) -> str:
+    """The source with `KEYS[n]` in place of the names of keys.
+
+    For each local that a function captures, Lua searches all that are captured already, the first ones last. Nearly
+    every function would capture keys, which come first.
+    """
+    keys = dict[str, str](_KEY.findall(source))
+    return _USED.sub(lambda name: keys.get(name[0], name[0]), _KEY.sub("", source))
+
+
 def _load(sources: Sources, name: str, shebang: bool) -> Script:
     first_line, _, text = sources.command(name).partition("\n")
-    source = sources.with_includes(text)
+    source = with_keys(sources.with_includes(text))
     if shebang:
         source = f"{first_line}\n{source}"
     elif first_line == "#!lua" and name not in LEDGER_NAMES:

@@ -26,6 +26,7 @@
 --- @include "next_work"
 -- A trial whose lease has expired is requeued or dies. Made when called: in most asks no lease has expired.
 local function restart_expired(search, numbers)
+--- @apart
 --- @include "trials"
 --- @include "endings"
   for _, number in ipairs(numbers) do
@@ -37,6 +38,7 @@ end
 
 -- Made when called: in most searches no model proposes.
 local function proposals_missing(search, new)
+--- @apart
 --- @include "stock"
   return missing_proposals(search, new)
 end

@@ -2,8 +2,9 @@
 -- much of it (`ladder.budget`), or a time (`counts.deadline`). What a lease did not train is given back at its end.
 -- Gives  spend, out_of_budget
 --- @include "origins"
--- Where the shares of sources are learned, what each had is counted, too.
+-- Where the shares of sources are learned, what each had is counted, too. Made when called: in few searches.
 local function spend_on_source(search, origin, length)
+--- @include "origins"
   local spent, s = search.counts.sources.spent, source_index(search, source_of(origin))
   if s then spent[s] = spent[s] + length end
 end

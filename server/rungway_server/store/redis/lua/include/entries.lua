@@ -4,11 +4,11 @@
 -- Source: Streeter and Smith 2006, "A Simple Distribution-Free Approach to the Max k-Armed Bandit Problem".
 -- Gives  choose_entry, enter
 --- @include "call"
---- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
-local PARTS, MOST_CREDITED, PRIOR = 4096, 48, 2
+--- @include "credit"
+local PARTS, PRIOR = 4096, 2
 
 -- In few searches results rank by fronts. Made when it is needed.
 local function best_in_fronts_of(search, k, most)
@@ -16,43 +16,41 @@ local function best_in_fronts_of(search, k, most)
   return best_members(search, 0, k, most)
 end
 
--- The best results of a rung, as RUNGS has them.
+-- The best results of a rung.
 local function best_results(search, k, most)
-  if search.ladder.objectives then return best_in_fronts_of(search, k, most) end
-  local first = before_rung(search, 0, k)
-  return redis.call('ZRANGE', RUNGS, first, first + most - 1)
+  local first, entries = before_rung(search, 0, k), {}
+  local members = search.ladder.objectives and best_in_fronts_of(search, k, most)
+    or redis.call('ZRANGE', RUNGS, first, first + most - 1)
+  for i, member in ipairs(members) do entries[i] = member:sub(3) end
+  return entries
+end
+
+-- The position of the entry of a result; nil for one of elsewhere, for which no entry had training.
+local function owner_of(result)
+  local origin = result:byte(13)
+  local s = entry_of(origin)
+  return origin - s ~= 32 * Source.elsewhere and s + 1 or nil
 end
 
 -- The credit of each entry at the highest rung with two results in its top-k, and that rung; nil when there is none.
--- Of the best results at most MOST_CREDITED count, in proportion to 1 / sqrt(rank), and together as many as they are.
--- Those of elsewhere are nobody's credit: no entry had training for them.
 local function credits(search)
-  local sizes, best, weights, k, credit = search.counts.sizes, 0, 0, #search.ladder.entries, {}
-  while best < 2 and k > 0 do
+  local k, size, whole, count = #search.ladder.entries, 0, 0, #search.ladder.entries
+  while whole < 2 and k > 0 do
     k = k - 1
-    best = math.min(math.floor(sizes[k + 1] / search.plan.divisor), MOST_CREDITED)
+    size = search.counts.sizes[k + 1]
+    whole = math.min(math.floor(size / search.plan.divisor), MOST_CREDIT)
   end
-  if best < 2 then return nil end
-  for s = 1, #search.ladder.entries do credit[s] = 0 end
-  local members, sqrt = best_results(search, k, best), math.sqrt
-  local alive = members[best]:sub(3, 10) ~= DEAD -- then all are: dead ones come last
-  for rank, member in ipairs(members) do
-    local weight = 1 / sqrt(rank)
-    weights = weights + weight
-    local origin = member:byte(15)
-    local s = entry_of(origin)
-    if (alive or member:sub(3, 10) ~= DEAD) and origin - s ~= 32 * Source.elsewhere then
-      credit[s + 1] = credit[s + 1] + weight
-    end
-  end
-  for s = 1, #credit do credit[s] = credit[s] * (best / weights) end
-  return credit, k
+  if whole < 2 then return nil end
+  local known = known_credit(search, 'entries', k, size)
+  if known then return known, k end
+  local best = best_results(search, k, math.min(size, LOOKED_AT))
+  return keep_credit(search, 'entries', k, size, best, count, whole, owner_of), k
 end
 
 local function rounded(x) return math.floor(x + 0.5) end
 
 -- The shares that follow from the results so far: each entry that the rung can judge has a rate, its credit per full
--- training with a prior of PRIOR full trainings, and is weighed by the third power of that. A tenth stays as at first.
+-- training with a prior of PRIOR full trainings, and is weighed by the fourth power of that. A tenth stays as at first.
 local function learn(search)
   local counts, first = search.counts, search.ladder.entries
   counts.learned = search.progress.next_entry
@@ -67,7 +65,7 @@ local function learn(search)
   for s = 1, k + 1 do
     local prior = PRIOR * first[s] / PARTS
     local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
-    weight[s] = rate * rate * rate * math.sqrt(first[s] / PARTS)
+    weight[s] = rate * rate * rate * rate * math.sqrt(first[s] / PARTS)
     weights = weights + weight[s]
   end
   local left = PARTS

@@ -21,13 +21,13 @@ local function next_bracket(search, tried)
   return least and least - 1
 end
 
--- An ask hands out less than it could after so many results at rungs that are equally long, and with so many bytes of
--- configurations and checkpoints: no script takes long.
+-- So that no script takes long: results at rungs that are equally long, bytes of configurations and checkpoints.
 local ENTRIES_AT_ONCE, BYTES_AT_ONCE = 64, 512 * 1024
 
 -- Where rungs have equal lengths, the result of a promoted trial counts in the next rung at once. Returns the
 -- explanation when there is training to do, nil when not. Made when called: most rungs have lengths of their own.
 local function pass_equal_rungs(search, number, trial)
+--- @apart
 --- @include "trials"
 --- @include "events"
 --- @include "rungs"
@@ -48,9 +48,9 @@ local function pass_equal_rungs(search, number, trial)
   return why
 end
 
--- In few searches trials that wait go on. Returns the first of the brackets, in their order: trial number, record and,
--- unless it passed rungs without any training to do, explanation.
+-- In few searches trials that wait go on. Returns number and record of one and, if it has to train, the explanation.
 local function let_go_on(search)
+--- @apart
 --- @include "entries"
 --- @include "waiting"
   local tried, bracket = {}, next_bracket(search, {})

@@ -16,6 +16,7 @@ end
 
 -- In few searches rungs rank by fronts.
 local function numbers_in_fronts(search, bracket, rung, entry)
+--- @apart
 --- @include "objectives"
   return listed_numbers(search, bracket, rung, entry)
 end

@@ -2,11 +2,11 @@
 -- trials or, where shares are learned, of the training. `docs/searchers.md` has the rules and the reasons.
 -- Gives  can_propose, choose_source
 --- @include "call"
---- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
 --- @include "used"
-local WHOLE, MOST_LOOKED_AT, FULL_TRAININGS, KEPT = 4096, 48, 2, 0.6
+--- @include "credit"
+local WHOLE, FULL_TRAININGS, KEPT = 4096, 2, 0.4
 
 -- Whether an entry ranks before another one of a rung that is as long. Strings would be compared by the locale.
 local function is_before(a, b)
@@ -17,13 +17,9 @@ local function is_before(a, b)
   return a3 < b3
 end
 
--- The best results of the top rungs of all brackets, as many as may be promoted of so many elsewhere.
-local function best_at_the_top(search)
-  local results, found = 0, {}
-  for b, rungs in ipairs(search.ladder.rungs) do
-    results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
-  end
-  local most = math.min(math.floor(results / search.plan.divisor), MOST_LOOKED_AT)
+-- The best results of the top rungs of all brackets.
+local function best_at_the_top(search, most)
+  local found = {}
   for b, rungs in ipairs(search.ladder.rungs) do
     local size = math.min(search.counts.sizes[rung_index(search, b - 1, rungs - 1)], most)
     local first = before_rung(search, b - 1, rungs - 1)
@@ -32,23 +28,32 @@ local function best_at_the_top(search)
     end
   end
   if #search.ladder.rungs > 1 then table.sort(found, is_before) end
-  return found, most
+  return found
+end
+
+-- The credit of each source for the best results at the top; nil when of so many fewer than two are promoted elsewhere.
+local function source_credits(search)
+  local results = 0
+  for b, rungs in ipairs(search.ladder.rungs) do
+    results = results + search.counts.sizes[rung_index(search, b - 1, rungs - 1)]
+  end
+  local whole = math.min(math.floor(results / search.plan.divisor), MOST_CREDIT)
+  if whole < 2 then return nil end
+  local known = known_credit(search, 'sources', 0, results)
+  if known then return known end
+  local best, count = best_at_the_top(search, math.min(results, LOOKED_AT)), #search.ladder.sources.shares
+  local function owner(entry) return source_index(search, source_in(entry)) end
+  return keep_credit(search, 'sources', 0, results, best, count, whole, owner)
 end
 
 -- The shares that follow from the best results so far: each source has a rate, its credit per full training with a
--- prior of FULL_TRAININGS full ones, and is weighed by its square. KEPT of each share stays as at first.
+-- prior of FULL_TRAININGS full ones, and is weighed by its fourth power. KEPT of each share stays as at first.
 local function learn_sources(search)
   local own, first = search.counts.sources, search.ladder.sources.shares
   own.learned = search.progress.next_entry
-  local best, most = best_at_the_top(search)
-  if most < 2 then return end
-  local credit, weights, all, spent, weighed, weight = {}, 0, 0, 0, 0, {}
-  for s = 1, #first do credit[s] = 0 end
-  for rank = 1, most do weights = weights + 1 / math.sqrt(rank) end
-  for rank = 1, most do
-    local s = source_index(search, source_in(best[rank]))
-    if s and best[rank]:sub(1, 8) ~= DEAD then credit[s] = credit[s] + most / weights / math.sqrt(rank) end
-  end
+  local credit = source_credits(search)
+  if not credit then return end
+  local all, spent, weighed, weight = 0, 0, 0, {}
   local longest = rung_length(search, 0, search.ladder.rungs[1] - 1)
   local used = used_now(own)
   for s = 1, #first do all, spent = all + credit[s], spent + used[s] / longest end
@@ -56,17 +61,17 @@ local function learn_sources(search)
   for s = 1, #first do
     local prior = FULL_TRAININGS * first[s] / WHOLE
     local rate = (credit[s] + prior * all / spent) / (used[s] / longest + prior)
-    weight[s] = rate * rate * first[s] / WHOLE
+    weight[s] = rate * rate * rate * rate * first[s] / WHOLE
     weighed = weighed + weight[s]
   end
-  local share, left = {}, WHOLE
+  local share, credited, left = {}, {}, WHOLE
   for s = #first, 1, -1 do
     share[s] = math.floor(WHOLE * (1 - KEPT) * weight[s] / weighed + KEPT * first[s] + 0.5)
-    credit[s] = math.floor(WHOLE * credit[s] + 0.5)
+    credited[s] = math.floor(WHOLE * credit[s] + 0.5)
     if s > 1 then left = left - share[s] end
   end
   share[1] = left -- the rest of the rounding
-  own.share, own.credit = share, credit
+  own.share, own.credit = share, credited
 end
 
 -- Whether a rung has as many results as models begin with.

@@ -44,6 +44,7 @@ end
 
 -- Few searches have sources.
 local function new_from(search, bracket)
+--- @apart
 --- @include "stock"
   return new_from_source(search, bracket)
 end

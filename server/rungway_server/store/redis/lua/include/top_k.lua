@@ -3,6 +3,7 @@
 --- @include "rungs"
 -- In few searches trials of the sampler are promoted by their rank among themselves, too. Made when it is needed.
 local function protection(search)
+--- @apart
 --- @include "protect"
   search.protection = {
     change = change_own, entry = own_entry, numbers = own_numbers, stays_up = stays_up, has_room = has_room,
