@@ -20,6 +20,7 @@ from rungway_server.domain.search.planning import make_plan
 from tests.chaos.calls import Call
 from tests.chaos.remains import Remains
 from tests.chaos.tellings import Lease, Telling, Tellings
+from tests.model.costs import with_cost
 from tests.model.driver import finite_of
 from tests.model.pair import plain
 from tests.model.reference import ReferenceModel
@@ -154,7 +155,11 @@ class Replay:
     def _tell(self, about: object, telling: Telling) -> domain.TellReply:
         result = telling.result
         lease = self._model_lease(result.lease.trial)
-        reports = [domain.Report(report.length, report.metric) for report in result.reports]
+        costs = (report.cost if report.HasField("cost") else None for report in result.reports)
+        reports = [
+            domain.Report(report.length, report.metric, with_cost(None, cost))
+            for report, cost in zip(result.reports, costs, strict=True)
+        ]
         [reply] = self._model.tell("", [domain.Result(lease, reports, result.checkpoint, result.finished)], 0).replies
         if telling.acknowledged:
             _same(about, "reply", _told_reply(telling.reply), _given_reply(reply))
@@ -324,7 +329,7 @@ def _why(explanation: Explanation | None) -> object:
         domain.Explanation(
             reason, explanation.bracket, explanation.rung, explanation.rank, explanation.rung_size, explanation.quota,
             explanation.cutoff,
-            entries=tuple(domain.Entry(entry.share, entry.spent, entry.credit) for entry in explanation.entries),
+            entries=tuple(domain.Entry(each.share, each.spent, each.credit, each.used) for each in explanation.entries),
             proposal=_proposal(explanation.proposal) if explanation.proposal else None,
         )
     )  # fmt: skip
@@ -332,7 +337,7 @@ def _why(explanation: Explanation | None) -> object:
 
 def _proposal(found: Proposal) -> domain.Proposal:
     """Where a configuration comes from, as the model has it."""
-    shares = (domain.SourceShare(each.source, each.share, each.spent, each.credit) for each in found.sources)
+    shares = (domain.SourceShare(each.source, each.share, each.spent, each.credit, each.used) for each in found.sources)
     return domain.Proposal(found.source, found.turn, found.revision, tuple(shares))
 
 

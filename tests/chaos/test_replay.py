@@ -11,7 +11,7 @@ from tests.chaos.calls import read_histories
 from tests.chaos.checker import check
 from tests.chaos.recorder import RecordedClient, Recorder
 from tests.chaos.remains import fetch
-from tests.chaos.worker import metric_of
+from tests.chaos.worker import cost_of, metric_of
 from tests.support.calls import config
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import services
@@ -35,21 +35,24 @@ def end_early(worker: RecordedClient) -> None:
         if length <= work.from_length:
             length = work.next_decision
         metric = metric_of(work, length)
-        reply = worker.tell(work, metric, length=length, checkpoint=f"at {length}", finished=way in (1, 2))
+        done = way in (1, 2)
+        cost = cost_of(work, length)
+        reply = worker.tell(work, metric, length=length, cost=cost, checkpoint=f"at {length}", finished=done)
         if way == 3 and reply:
             worker.tell_many([Result(work, (), finished=True)])
 
 
-@pytest.mark.parametrize("name", ["async_halving", "sync_halving", "stopping", "auto", "mixture"])
+@pytest.mark.parametrize("name", ["async_halving", "sync_halving", "stopping", "auto", "mixture", "costs"])
 def test_trainings_that_end_themselves_and_a_search_that_pauses_itself(name: str, tmp_path: Path) -> None:
     section: dict[str, Any] = {"max_trials": 27, "max_length": {"epochs": 9}, "num_rungs": 3, "divisor": 3}
     if name == "stopping":
         section["stop_once"] = True
     if name == "auto":
         section = {"max_trials": 27, "max_length": {"epochs": 9}, "budget": {"epochs": 150}, "blind": True}
-    if name == "mixture":
-        section = {"max_trials": 60, "max_length": {"epochs": 9}, "proposals": "mixture"}
-    document = config({"stopping": "async_halving", "mixture": "auto"}.get(name, name), **section)
+    if name in ("mixture", "costs"):
+        section = {"max_trials": 60, "max_length": {"epochs": 9}, "proposals": "mixture", "cost_aware": name == "costs"}
+    searcher = {"stopping": "async_halving", "mixture": "auto", "costs": "auto"}.get(name, name)
+    document = config(searcher, **section)
     with redis_on_socket() as url, services(url, 1) as (service,):
         settings = ClientConfig(target=service.address, experiment="endings")
         with RecordedClient(settings, Recorder(tmp_path / "history")) as worker, Client(config=settings) as client:

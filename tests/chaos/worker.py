@@ -27,9 +27,10 @@ def metric_of(assignment: Assignment, length: int) -> float:
     return quality + 1 / length + assignment.lease.fencing_token % 1_000_003 * 1e-12
 
 
-def cost_of(assignment: Assignment) -> float:
-    """What each unit of a trial's length costs: some are dear."""
-    return 1.0 + assignment.trial % 4
+def cost_of(assignment: Assignment, length: int) -> float | None:
+    """What a report says that the training cost: some trials are dear. Only where a decision is due: a cost counts for
+    all trials, and when other reports came is not in the log."""
+    return 1.0 + assignment.trial % 4 if length == assignment.next_decision else None
 
 
 def agenda(path: Path) -> Iterator[str]:
@@ -72,7 +73,7 @@ class Loop:
                             break
                         raise mishap("bad luck")
                     metric = metric_of(trial.assignment, length)
-                    cost = cost_of(trial.assignment)
+                    cost = cost_of(trial.assignment, length)
                     if not trial.report(length, metric, cost=cost, checkpoint=lambda at=length: f"at {at}"):  # type: ignore[misc]  # mypy cannot infer it
                         break
 
@@ -85,7 +86,7 @@ class Loop:
                     self._mishap(assignment, length)
                     break
                 metric = metric_of(assignment, length)
-                cost = cost_of(assignment)
+                cost = cost_of(assignment, length)
                 if not self._client.tell(assignment, metric, length=length, cost=cost, checkpoint=f"at {length}"):
                     break
 
