@@ -18,7 +18,9 @@ import pytest
 from tests.support.waiting import SECONDS, wait_until
 
 SMALL = ("--trials", "40", "--epochs", "9", "--output", "json")
-ENDLESS = ("--trials", "5000", "--output", "json")
+WORKERS = 2
+"""Of demos in which their number is no point: each imports all that it trains with."""
+ENDLESS = ("--trials", "5000", "--workers", str(WORKERS), "--output", "json")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc"),
@@ -46,7 +48,7 @@ class Demo:
         while not condition():
             assert time.monotonic() < deadline, f"{what}: not seen\n{self.said()}"
             assert self.process.poll() is None, f"it ended before {what}\n{self.said()}"
-            time.sleep(0.02)
+            time.sleep(0.1)  # a look at all processes takes a while
 
     def processes(self, kind: str = "") -> list[int]:
         """The running processes with this folder as working folder or in their command line, but the demo itself."""
@@ -108,7 +110,7 @@ def test_a_killed_workers_trial_goes_on_elsewhere(start: Callable[..., Demo]) ->
 
 
 def test_its_page_is_named_and_stays_until_it_is_ended(start: Callable[..., Demo]) -> None:
-    demo = start("--trials", "9", "--epochs", "3", "--output", "json", "--stay")
+    demo = start("--trials", "9", "--epochs", "3", "--workers", str(WORKERS), "--output", "json", "--stay")
     demo.wait_until(lambda: "page: http://localhost:" in demo.said(), "the page")
     demo.wait_until(lambda: "the page stays at" in demo.said(), "the end of the search")
     url = demo.said().partition("the page stays at ")[2].partition(" ")[0]
@@ -123,7 +125,7 @@ def test_its_page_is_named_and_stays_until_it_is_ended(start: Callable[..., Demo
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], number: signal.Signals) -> None:
     demo = start(*ENDLESS)
-    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
+    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= WORKERS, "the start")
     assert demo.processes("-server ")
     demo.process.send_signal(number)
     code, _ = demo.end()
@@ -134,7 +136,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(start: Callable[..., Demo], n
 
 def test_a_service_that_is_killed_ends_the_demo_in_order(start: Callable[..., Demo]) -> None:
     demo = start(*ENDLESS)
-    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= 4, "the start")
+    demo.wait_until(lambda: " running" in demo.said() and len(demo.processes("demo.worker")) >= WORKERS, "the start")
     (service,) = demo.processes(" serve ")
     os.kill(service, signal.SIGKILL)
     code, _ = demo.end()
@@ -147,7 +149,7 @@ def test_a_service_that_is_killed_ends_the_demo_in_order(start: Callable[..., De
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children only on Linux")
 def test_nothing_runs_on_when_the_demo_itself_is_killed(start: Callable[..., Demo]) -> None:
     demo = start(*ENDLESS)
-    demo.wait_until(lambda: len(demo.processes("demo.worker")) >= 4, "the start")
+    demo.wait_until(lambda: len(demo.processes("demo.worker")) >= WORKERS, "the start")
     demo.process.kill()
     assert demo.end()[0] == -signal.SIGKILL
     wait_until(lambda: not demo.processes())

@@ -174,7 +174,15 @@ SEARCHES = {
 """Configurations, each with the share of assignments that do not end in a tell."""
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+REPEATED = {"promotion, one bracket"}
+"""Others show each of its limits: "promotion" that of rungs, "random, few at once" that of few leases."""
+
+
+def size_of(name: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.long,) if name in REPEATED else ()
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=size_of(each)) for each in SEARCHES])
 async def test_every_limit_is_exact(name: str, channels: list[grpc.aio.Channel], redis: Redis, redis_url: str) -> None:
     document, mishaps = SEARCHES[name]
     experiment = unique_name("crowd")

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
 from typing import Any
 
@@ -41,6 +41,14 @@ class Bench:
     large: str = ""
     long: str = ""
     seen: str = ""
+    held: list[Lease] = field(default_factory=list)
+    _holding: str = ""
+
+    def holding(self) -> str:
+        """A search with `held`, for calls that leave leases as they find them."""
+        if not self._holding:
+            self._holding, self.held = leases(self)
+        return self._holding
 
     def scripts(self) -> dict[str, float]:
         """The longest run (ms) of each script since the last call."""
@@ -109,9 +117,8 @@ def result(lease: Lease, length: int, checkpoint: str = "", metric: float = 0.5)
 def leases(bench: Bench) -> tuple[str, list[Lease]]:
     """Another search, and 256 leases of it."""
     name = unique_name("many")
-    bench.calls.create(
-        name, config(space=WIDE, max_trials=300, max_concurrent_trials=0, max_length={"epochs": 9}, lease_seconds=600)
-    )
+    document = config(space=WIDE, max_trials=300, max_concurrent_trials=0, max_length={"epochs": 9})
+    bench.calls.create(name, document | {"lease_seconds": 7_200.0})
     held: list[Lease] = []
     while len(held) < 256:
         held += [each.lease for each in bench.calls.ask(name, min(64, 256 - len(held))).assignments]
@@ -141,10 +148,8 @@ def release(bench: Bench) -> Callable[[], object]:
 
 
 def heartbeat(bench: Bench) -> Callable[[], object]:
-    name, held = leases(bench)
-    return lambda: bench.calls.search.Heartbeat(
-        search_pb.HeartbeatRequest(experiment=name, leases=held), timeout=SECONDS
-    )
+    request = search_pb.HeartbeatRequest(experiment=bench.holding(), leases=bench.held)
+    return lambda: bench.calls.search.Heartbeat(request, timeout=SECONDS)
 
 
 def fail(bench: Bench) -> Callable[[], object]:

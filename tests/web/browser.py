@@ -3,12 +3,12 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright, expect
 
 from scripts.bundle_page import WEB
 from tests.support.waiting import SECONDS
@@ -20,6 +20,8 @@ MOST_MS = 1000 * float(os.environ.get("PAGE_SECONDS", SECONDS - 30))
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 _SOURCES = "/sources-for-tests"
 """Where the modules that the page is packed from are in the browser: not from the service."""
+_SIZE = ViewportSize(width=1280, height=860)
+_BLANK = f"{_SOURCES}/blank"
 _REPORT = """
 addEventListener("securitypolicyviolation", (e) => console.error("policy:", e.violatedDirective, e.blockedURI));
 """
@@ -53,15 +55,25 @@ async def launched() -> AsyncIterator[Browser]:
 class Tab:
     """A page of the browser that notes everything that must not happen."""
 
-    def __init__(self, context: BrowserContext, page: Page, base: str) -> None:
-        self.context, self.page, self.base = context, page, base
+    def __init__(self, page: Page, base: str, blank: str = "about:blank") -> None:
+        self.context: BrowserContext = page.context
+        self.page, self.base, self._blank = page, base, blank
         self.wrong: list[str] = []
         """Errors, reports of the content security policy, requests beyond the origin."""
         self.expected: tuple[str, ...] = ()
         """Parts of messages that belong to the test, such as "404"."""
-        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._note(f"error: {error} {error.stack}"))
-        page.on("request", lambda request: self._request(request.url))
+        self._listeners: dict[Any, Any] = {
+            "console": lambda message: self._note(message.text) if message.type == "error" else None,
+            "pageerror": lambda error: self._note(f"error: {error} {error.stack}"),
+            "request": lambda request: self._request(request.url),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def leave(self) -> None:
+        """Note nothing more: what happens in the window from now on is of another tab."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
 
     def _note(self, text: str) -> None:
         if not any(part in text for part in self.expected):
@@ -73,7 +85,7 @@ class Tab:
 
     async def open(self, where: str = "") -> Page:
         """Go to a part of the page, such as "e/running/trials"; loaded anew."""
-        await self.page.goto("about:blank")
+        await self.page.goto(self._blank)
         await self.page.goto(f"{self.base}/#/{where}")
         return self.page
 
@@ -118,24 +130,78 @@ class Tab:
 
 
 async def _source(route: Route) -> None:
+    if route.request.url.endswith(_BLANK):
+        await route.fulfill(content_type="text/html", body="<link rel=icon href='data:,'>")
+        return
     name = route.request.url.partition(f"{_SOURCES}/")[2]
     await route.fulfill(path=WEB / name, content_type="text/javascript")
 
 
 @asynccontextmanager
-async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[Tab]:
-    """A tab in a window of its own. Fails at the end if anything went wrong in it."""
-    settings = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **options}
+async def window_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[Page]:
+    """A window that shares nothing with others."""
+    settings = {"viewport": _SIZE, "reduced_motion": "reduce", **options}
     context = await browser.new_context(**settings)
     context.set_default_timeout(MOST_MS)
     await context.add_init_script(_REPORT)
     await context.route(f"{base}{_SOURCES}/**", _source)
-    tab = Tab(context, await context.new_page(), base)
     try:
-        yield tab
+        yield await context.new_page()
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def tab_of(browser: Browser, base: str, **options: Any) -> AsyncIterator[Tab]:
+    """A tab in a window of its own. Fails at the end if anything went wrong in it."""
+    async with window_of(browser, base, **options) as page:
+        tab = Tab(page, base)
+        yield tab
     assert not tab.wrong, "\n".join(tab.wrong)
+
+
+class Window:
+    """A window that tests use one after the other, each as if it were new.
+
+    A new one takes most of a second of processor time: processes start, and read and compile all scripts of the page.
+    So this one also stays in its process: between two pages is an empty one of the same origin.
+    """
+
+    def __init__(self, browser: Browser, base: str) -> None:
+        self._browser, self._base = browser, base
+        self._made = AsyncExitStack()
+        self._page: Page | None = None
+
+    @asynccontextmanager
+    async def tab(self, session: pytest.Session) -> AsyncIterator[Tab]:
+        """For one test, as `tab_of`. After a test that failed the next one gets another window."""
+        if not self._page:
+            self._page = await self._made.enter_async_context(window_of(self._browser, self._base))
+        tab, failed = Tab(self._page, self._base, f"{self._base}{_BLANK}"), session.testsfailed
+        yield tab
+        if session.testsfailed == failed:
+            await self._clear(tab)
+        else:
+            await self.close()
+        tab.leave()
+        assert not tab.wrong, "\n".join(tab.wrong)
+
+    async def close(self) -> None:
+        """The next test gets another one."""
+        self._page = None
+        await self._made.aclose()
+
+    async def _clear(self, tab: Tab) -> None:
+        """Take away what a test may have left in it."""
+        page, context = tab.page, tab.context
+        await page.unroute_all()
+        await context.unroute_all()
+        await context.route(f"{self._base}{_SOURCES}/**", _source)
+        await page.goto(f"{self._base}{_BLANK}")
+        await page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        await context.clear_cookies()
+        await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        await page.set_viewport_size(_SIZE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One browser and one service for all tests of the page, with searches of all kinds."""
+"""One browser, one window and one service for all tests of the page, with searches of all kinds."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 from tests.support.calls import Calls, calls_to, unique_name
 from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
-from tests.web.browser import Tab, launched, tab_of
+from tests.web.browser import Tab, Window, launched
 from tests.web.played import Player, asha, make_clones, make_objectives, make_odd
 
 TRIALS = {"large": 2_000, "huge": 10_000}
@@ -79,7 +79,14 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def window(browser: Browser, site: Site) -> AsyncIterator[Window]:
+    window = Window(browser, site.url)
+    yield window
+    await window.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def tab(browser: Browser, site: Site) -> AsyncIterator[Tab]:
-    async with tab_of(browser, site.url) as tab:
+async def tab(window: Window, request: pytest.FixtureRequest) -> AsyncIterator[Tab]:
+    async with window.tab(request.session) as tab:
         yield tab

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.integration.test_secure import make_token
 from tests.support.service import Service, services
-from tests.web.browser import Tab, tab_of
+from tests.web.browser import Tab, Window
 from tests.web.conftest import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,10 +22,17 @@ def guarded(site: Site) -> Iterator[Service]:
         yield service
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guarded_window(browser: Browser, guarded: Service) -> AsyncIterator[Window]:
+    window = Window(browser, f"http://{guarded.http}")
+    yield window
+    await window.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def stranger(browser: Browser, guarded: Service) -> AsyncIterator[Tab]:
+async def stranger(guarded_window: Window, request: pytest.FixtureRequest) -> AsyncIterator[Tab]:
     """A tab that is not signed in."""
-    async with tab_of(browser, f"http://{guarded.http}") as tab:
+    async with guarded_window.tab(request.session) as tab:
         tab.expected = ("401", "403")
         yield tab
 
