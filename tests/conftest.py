@@ -5,13 +5,10 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
-from functools import cache
 
 import pytest
 from hypothesis import settings
 
-from rungway_server.store.redis.connection import router
-from rungway_server.store.redis.scripts import Script, Transform, load_scripts
 from tests.support import redis_topologies
 from tests.support.cpu import CpuOfFiles
 from tests.support.redis_server import redis_on_socket
@@ -25,19 +22,6 @@ settings.load_profile("short")
 # Tests start hundreds of processes: where nothing is kept of what Python compiles, each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-
-@cache
-def _unchanged_scripts(shebang: bool) -> dict[str, Script]:
-    return load_scripts(shebang=shebang)
-
-
-def _load_scripts(transform: Transform | None = None, *, shebang: bool = True) -> dict[str, Script]:
-    """`load_scripts`, which puts the texts together anew in 50 ms: a process of tests connects thousands of times."""
-    return load_scripts(transform, shebang=shebang) if transform else dict(_unchanged_scripts(shebang))
-
-
-router.load_scripts = _load_scripts  # type: ignore[attr-defined]  # the module imports it, and does not export it
 
 # A shell starts a command with "&" deaf to Ctrl-C, and all that it starts would be, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
