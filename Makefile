@@ -89,7 +89,7 @@ format: setup ## Write the files as lint wants them
 test: setup ## All tests, on all cores (PYTEST_ARGS='tests/unit -k settings'; --cpu: the processor time of each file)
 	$(PYTEST) $(PYTEST_ARGS)
 
-test-long: setup ## What `make test` leaves out: more games, seeds and sizes of what it shows in short
+test-long: setup ## The long tests, which `make test` leaves out: more random runs, seeds and sizes of what it has in short
 	$(PYTEST) --long -m 'long or hypothesis' $(PYTEST_ARGS)
 
 test-fast: setup ## The tests without those marked slow

@@ -11,8 +11,7 @@ from hypothesis import settings
 
 from tests.support import redis_topologies
 from tests.support.cpu import CpuOfFiles
-from tests.support.redis_server import redis_on_socket
-from tests.support.redis_topology import Topology
+from tests.support.redis_topology import Topology, redis_of
 
 # The time of an example means nothing on a busy machine.
 settings.register_profile("short", deadline=None, max_examples=40)
@@ -86,8 +85,5 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Topology | None]:
 @pytest.fixture(scope="session")
 def chosen_redis_url(topology: Topology | None) -> Iterator[str]:
     """The URL of that Redis."""
-    if topology:
-        yield topology.url
-        return
-    with redis_on_socket() as url:
+    with redis_of(topology) as url:
         yield url

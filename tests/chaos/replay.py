@@ -155,10 +155,9 @@ class Replay:
     def _tell(self, about: object, telling: Telling) -> domain.TellReply:
         result = telling.result
         lease = self._model_lease(result.lease.trial)
-        costs = (report.cost if report.HasField("cost") else None for report in result.reports)
         reports = [
-            domain.Report(report.length, report.metric, with_cost(None, cost))
-            for report, cost in zip(result.reports, costs, strict=True)
+            domain.Report(told.length, told.metric, with_cost(None, told.cost if told.HasField("cost") else None))
+            for told in result.reports
         ]
         [reply] = self._model.tell("", [domain.Result(lease, reports, result.checkpoint, result.finished)], 0).replies
         if telling.acknowledged:

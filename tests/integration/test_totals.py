@@ -11,17 +11,13 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.totals import read_totals
 from tests.integration.live_searches import create, halving, report
 from tests.support.calls import unique_name
-from tests.support.redis_server import redis_on_socket
-from tests.support.redis_topology import Topology
+from tests.support.redis_topology import Topology, redis_of
 
 
 @pytest.fixture(scope="module")
 def redis_url(topology: Topology | None) -> Iterator[str]:
     """A Redis in which no other test has left a damaged experiment."""
-    if topology:
-        yield topology.url
-        return
-    with redis_on_socket() as url:
+    with redis_of(topology) as url:
         yield url
 
 

@@ -27,9 +27,9 @@ def caught_by() -> dict[str, str]:
     return dict(json.loads(FILE.read_text(encoding="utf-8")))
 
 
-def known_first(mutant: Mutant, games: list[Example], known: dict[str, str]) -> list[Example]:
-    """The games, the known one of a mutant before the others."""
-    return sorted(games, key=lambda play: play.__name__ != known.get(mutant.name))
+def known_first(games: list[Example], known: str | None) -> list[Example]:
+    """The games, the one of this name before the others."""
+    return sorted(games, key=lambda play: play.__name__ != known)
 
 
 class Games:
@@ -83,7 +83,7 @@ def main() -> None:
         games = Games(workbench)
         in_order = games.quickest_first()
         for mutant in MUTANTS:
-            play = games.catching(mutant, known_first(mutant, in_order, known), (ResponseError,))
+            play = games.catching(mutant, known_first(in_order, known.get(mutant.name)), (ResponseError,))
             if play is None:
                 raise SystemExit(f"no game catches the mutant {mutant.name!r}")
             found[mutant.name] = play.__name__

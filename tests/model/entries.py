@@ -94,6 +94,8 @@ class Entries:
 
     def _credits(self, k: int) -> list[float]:
         best = self.ladder.best(k, Window.looked_at)
-        alive = (entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE for entry in best)
-        owners = [entry.entered if counts else None for entry, counts in zip(best, alive, strict=True)]
+        owners = [
+            entry.entered if entry.score is not None and not entry.ranks_last and entry.source != ELSEWHERE else None
+            for entry in best
+        ]
         return credits(owners, len(self.share), self._top(k))

@@ -62,11 +62,11 @@ def dead_trials_praise_no_source(start: Start) -> None:
 @example
 def the_sampler_has_a_way_up_of_its_own(start: Start) -> None:
     """A trial of the sampler that the models' trials beat is promoted by its rank among its own."""
-    hand = start(with_sources(async_plan(1, 4, trials=40, divisor=2), MIXTURE))
-    given = work(hand, lambda trial, length: mixed(trial, length) + 2 * (hand.view(trial).source == "sampler"), 60)
+    hand = start(with_sources(async_plan(1, 4, trials=60, divisor=2), MIXTURE))
+    given = work(hand, lambda trial, length: mixed(trial, length) + 2 * (hand.view(trial).source == "sampler"), 90)
     up = [each for each in given if each.explanation.reason is Reason.PROMOTED_AMONG_OWN]
-    promoted = [trial for trial in range(40) if hand.view(trial).source == "sampler" and hand.view(trial).rung]
-    assert len(promoted) > 4
+    promoted = [trial for trial in range(60) if hand.view(trial).source == "sampler" and hand.view(trial).rung]
+    assert len(promoted) > 6
     assert up
     for each in up:
         assert each.explanation.rank < each.explanation.quota <= each.explanation.rung_size / 2

@@ -97,11 +97,11 @@ class Sources:
         whole = min(math.floor(len(tops) / self.plan.divisor), Window.credit)
         if whole < 2:
             return
-        known = (entry.score is not None and entry.source in self.names for entry in ranked)
         owners = [
-            self.names.index(entry.source) if counts else None for entry, counts in zip(ranked, known, strict=True)
+            self.names.index(entry.source) if entry.score is not None and entry.source in self.names else None
+            for entry in ranked[: Window.looked_at]
         ]
-        credit = credits(owners[: Window.looked_at], len(self.names), whole)
+        credit = credits(owners, len(self.names), whole)
         trained = [length / self.ladders[0].length(-1) for length in used(self.spent, self.costs)]
         brought, cost = total(credit), total(trained)
         if brought == 0 or cost <= 0:

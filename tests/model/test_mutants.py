@@ -6,6 +6,7 @@ from tests.model.catching import Games, caught_by, known_first
 from tests.model.driver import Workbench
 from tests.model.examples import EXAMPLES
 from tests.model.mutants import MUTANTS, Mutant
+from tests.support.long_tests import params
 
 CAUGHT_BY = caught_by()
 
@@ -20,13 +21,9 @@ REPEATED = {"every result is compared", "the oldest are compared"}
 `make test-long` have them."""
 
 
-def repeats(mutant: Mutant) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.long,) if mutant.name in REPEATED else ()
-
-
-@pytest.mark.parametrize("mutant", [pytest.param(mutant, id=mutant.name, marks=repeats(mutant)) for mutant in MUTANTS])
+@pytest.mark.parametrize("mutant", params({mutant.name: mutant for mutant in MUTANTS}, REPEATED))
 def test_mistake_is_caught(mutant: Mutant, games: Games) -> None:
-    assert games.catching(mutant, known_first(mutant, EXAMPLES, CAUGHT_BY))
+    assert games.catching(mutant, known_first(EXAMPLES, CAUGHT_BY.get(mutant.name)))
 
 
 def test_a_game_is_known_for_each_mistake() -> None:

@@ -23,11 +23,13 @@ from rungway_server.service.view_port import Changes
 from rungway_server.store.redis import RedisStore
 from rungway_server.transport.requests import NAMESPACE
 from rungway_server.transport.view_wire import view_message
+from tests.model.catching import known_first
 from tests.model.driver import StoreEngine, Workbench
 from tests.model.examples import EXAMPLES
 from tests.model.hand import Example, Hand, Start
 from tests.model.machine import GAMES, EngineMachine
 from tests.model.test_against_lua import CHOSEN, with_each_profile
+from tests.support.long_tests import params
 from tests.support.viewer import Viewer
 
 COMMON = settings(
@@ -185,13 +187,7 @@ LARGE = {
 """Games of so many trials that each takes seconds; what there is to see in them is in smaller ones, too."""
 
 
-def size_of(play: Example) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.long,) if play.__name__ in LARGE else ()
-
-
-@pytest.mark.parametrize(
-    "play_by_hand", [pytest.param(each, id=each.__name__, marks=size_of(each)) for each in EXAMPLES]
-)
+@pytest.mark.parametrize("play_by_hand", params({each.__name__: each for each in EXAMPLES}, LARGE))
 def test_views_of_games_worked_by_hand_add_up(play_by_hand: Example, workbench: Workbench) -> None:
     play_by_hand(watched(workbench))
 
@@ -226,7 +222,7 @@ def test_a_sign_of_change_that_is_not_heeded_is_noticed(
 ) -> None:
     """The game that is known to show it comes first, as of `caught_by.json`: it saves time."""
     monkeypatch.setattr(ViewCache, part, mistake)
-    for each in sorted(EXAMPLES, key=lambda play: play.__name__ != known):
+    for each in known_first(EXAMPLES, known):
         try:
             each(watched(workbench))
         except AssertionError:

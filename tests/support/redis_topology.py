@@ -1,7 +1,8 @@
 """What tests can do to a Redis of several nodes: find the primary, kill it, promote a replica."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import redis
 import redis.asyncio
 
 from tests.support.redis_node import Node
+from tests.support.redis_server import redis_on_socket
 from tests.support.waiting import SECONDS
 
 SERVICE_NAME = "mymaster"
@@ -214,3 +216,13 @@ def _holders_seen_by(node: Node, slot: int) -> tuple[int, ...]:
         if first <= slot <= last:
             return tuple(int(holder[1]) for holder in holders)
     raise LookupError(f"nobody has slot {slot}")
+
+
+@contextmanager
+def redis_of(topology: Topology | None) -> Iterator[str]:
+    """The URL of a topology that runs; without one, of a standalone Redis that runs until the end of the block."""
+    if topology:
+        yield topology.url
+        return
+    with redis_on_socket() as url:
+        yield url

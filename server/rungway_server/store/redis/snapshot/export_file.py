@@ -102,7 +102,7 @@ def head_of(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             "plan": json.loads(meta["plan_json"]),
             "notes": json.loads(meta["notes"]),
             "settings": {name: snapshot.lua_plan[name] for name in SETTINGS if name in snapshot.lua_plan},
-            "tally": {name: value for name, value in progress.items() if name not in (SUPERSEDED, "kept")},
+            "tally": {name: value for name, value in progress.items() if name not in (SUPERSEDED, "kept")},  # a cache
             "failing": meta.get("failing", b"").decode(errors="replace"),
             "line": snapshot.requeued,
             "ready": snapshot.promotable,
