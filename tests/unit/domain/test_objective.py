@@ -80,7 +80,11 @@ def test_an_adaptive_search_keeps_its_own_mode(name: str) -> None:
             "got 1.0, but target_metric is 2",
         ),
         ({"mode": "maximum"}, "mode", "got 'maximum', wanted min or max, the direction of the metric"),
-        ({"mode": "standard"}, "mode", "got 'standard', wanted min or max"),
+        (
+            {"mode": "standard"},
+            "mode",
+            "got 'standard', wanted min or max, the direction of the metric; that mode is one of adaptive_asha and",
+        ),
         ({"mode": True}, "mode", "got True, wanted min or max"),
     ],
 )

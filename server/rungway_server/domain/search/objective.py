@@ -109,5 +109,6 @@ def _mode(section: Section, values: dict[str, object], modes: bool, said: list[t
         return
     else:
         own = f"one of {', '.join(Mode)}, or " if modes else ""
-        section.refuse("mode", f"got {shown(mode)}, wanted {own}min or max, the direction of the metric")
+        others = "" if modes or mode not in list(Mode) else "; that mode is one of adaptive_asha and adaptive"
+        section.refuse("mode", f"got {shown(mode)}, wanted {own}min or max, the direction of the metric{others}")
     del values["mode"]
