@@ -237,6 +237,7 @@ def _reserved(stack: AsyncExitStack, settings: Settings) -> str:
         with socket.socket(family) as alone:  # a shared port could belong to another program without our noticing
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME-WAIT hold no port
             alone.bind((name, port))
+            alone.listen()  # until one listens, two programs can bind it
         held = stack.enter_context(socket.socket(family))
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((name, port))

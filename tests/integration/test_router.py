@@ -237,3 +237,13 @@ async def test_a_failover_by_order_is_noticed_though_the_old_primary_lives() -> 
             assert (router.topology.primary(""), old) == (new.address, topology.nodes[0].address)
             assert await count(router, "rungway:{a}") == [1]
             assert new.command("GET", "rungway:{a}") == "1"
+
+
+async def test_calls_while_it_closes_fail_and_open_nothing(standalone: Topology) -> None:
+    router = connect(standalone.url, timeout_seconds=10)
+    await router.call(META, ("PING",))
+    closing = asyncio.ensure_future(router.aclose())
+    await asyncio.sleep(0)
+    late = await asyncio.gather(*(router.call(META, ("PING",)) for _ in range(3)), return_exceptions=True)
+    await closing
+    assert [type(error) for error in late] == [StoreUnavailable] * 3

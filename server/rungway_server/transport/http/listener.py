@@ -107,26 +107,33 @@ class _Server(uvicorn.Server):
 
 
 def bound(host: str, port: int, *, shared: bool = False, else_free: bool = False) -> socket.socket:
-    """A socket bound to an address; other processes may bind a `shared` one, too.
+    """A socket bound to an address; other processes may bind a `shared` one, too. One that is not shared listens.
 
     With `else_free` any free port is taken where this one is in use, with a warning in the log. Raises OSError.
     """
     name = host.strip("[]")
     family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    try:
+        return _bound(family, address, shared=shared)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not else_free:
+            raise
+    sock = _bound(family, (address[0], 0, *address[2:]), shared=shared)
+    _log.warning("http_port_taken", wanted=f"{host}:{port}", instead=sock.getsockname()[1])
+    return sock
+
+
+def _bound(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME-WAIT hold no port
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6 and name == "::":
+        if family == socket.AF_INET6 and address[0] == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # as gRPC does
-        try:
-            sock.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or not else_free:
-                raise
-            sock.bind((address[0], 0, *address[2:]))
-            _log.warning("http_port_taken", wanted=f"{host}:{port}", instead=sock.getsockname()[1])
+        sock.bind(address)
+        if not shared:  # two programs can bind a port until one listens, and uvloop does not tell that it could not
+            sock.listen(_BACKLOG)
         sock.setblocking(False)
     except BaseException:
         sock.close()

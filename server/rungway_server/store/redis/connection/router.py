@@ -74,6 +74,7 @@ class Router:
         self._connections: dict[str, PipelinedConnection] = {}
         self._under_way: dict[str, asyncio.Task[Any]] = {}
         self._retired: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._answers_since: float | None = time.monotonic()
         self._checked: float | None = None
         self._watch: Watch | None = None
@@ -98,7 +99,8 @@ class Router:
         self._trace = trace
 
     async def aclose(self) -> None:
-        """Close every connection; calls under way fail."""
+        """Close every connection; calls under way and later ones fail."""
+        self._closed = True
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), *self._retired, return_exceptions=True)
@@ -260,6 +262,8 @@ class Router:
             await connection.close()
 
     async def _open(self, node: str) -> PipelinedConnection:
+        if self._closed:
+            raise StoreUnavailable("the connections to Redis were closed")
         if old := self._connections.pop(node, None):
             await old.close()
         connection = self._connections[node] = await self.topology.connect(node)
