@@ -32,7 +32,7 @@ BUDGET, SEEDS = 40, 3
 """Full trainings of all workers together; searches of each."""
 PLAYED = [name for name in LIBRARIES if name != "Vizier"]
 """Vizier takes seconds for a proposal, and a search on a table hundreds of proposals."""
-_JUDGED = "mixture"
+_JUDGED = "auto"
 
 
 async def figures(name: str, table: Table, workers: int, budget: int, seeds: Sequence[int]) -> list[Figures]:
@@ -51,7 +51,7 @@ async def figures(name: str, table: Table, workers: int, budget: int, seeds: Seq
 
 
 def bars(found: Mapping[Case, Mapping[str, Row]], horizon: float) -> list[Bar]:
-    """How `mixture` does beside the best of the libraries on each table; a time that never came counts as twice the
+    """How `auto` does beside the best of the libraries on each table; a time that never came counts as twice the
     horizon (R)."""
     times, ranks = list[float](), list[float]()
     for rows in found.values():

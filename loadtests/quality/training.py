@@ -63,8 +63,8 @@ def searches(terms: Terms) -> Mapping[str, Mapping[str, Any]]:
     return {
         "random": {"name": "random", "max_length": full["max_length"], **bound},
         "adaptive_asha": {"name": "adaptive_asha", **full, **bound},
-        "auto": {"name": "auto", "proposals": "random", "min_length": 1, **full, **bound},
-        "auto, mixture": {"name": "auto", "proposals": "mixture", "min_length": 1, **full, **bound},
+        "auto, draws": {"name": "auto", "proposals": "random", "min_length": 1, **full, **bound},
+        "auto": {"name": "auto", "min_length": 1, **full, **bound},
         "bohb": {"name": "bohb", "min_length": 1, **full},
         "pbt": {"name": "pbt", "population_size": terms.budget // terms.longest, **rounds},
     }

@@ -29,7 +29,7 @@ SEARCHERS: tuple[dict[str, Any], ...] = (
     {"name": "adaptive_asha"},
     {"name": "async_halving", "num_rungs": 4},
     {"name": "adaptive_asha", "stop_once": True},
-    {"name": "auto", "budget": 600, "blind": True},
+    {"name": "auto", "proposals": "random", "budget": 600, "blind": True},
     {"name": "auto", "proposals": "mixture"},
     {"name": "auto", "proposals": "mixture", "cost_aware": True},
     {"name": "async_halving", "proposals": "forest", "num_rungs": 3},

@@ -49,6 +49,7 @@ def test_trainings_that_end_themselves_and_a_search_that_pauses_itself(name: str
         section["stop_once"] = True
     if name == "auto":
         section = {"max_trials": 27, "max_length": {"epochs": 9}, "budget": {"epochs": 150}, "blind": True}
+        section["proposals"] = "random"
     if name in ("mixture", "costs"):
         section = {"max_trials": 60, "max_length": {"epochs": 9}, "proposals": "mixture", "cost_aware": name == "costs"}
     searcher = {"stopping": "async_halving", "mixture": "auto", "costs": "auto"}.get(name, name)

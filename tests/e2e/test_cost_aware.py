@@ -13,7 +13,7 @@ from tests.support.redis_server import redis_on_socket
 from tests.support.service import Service, services
 
 DEAR, TRIALS = 5.0, 80
-SEARCH: dict[str, Any] = {"max_trials": TRIALS, "max_length": {"epochs": 4}, "divisor": 2}
+SEARCH: dict[str, Any] = {"max_trials": TRIALS, "max_length": {"epochs": 4}, "divisor": 2, "proposals": "random"}
 
 
 @pytest.fixture(scope="module")

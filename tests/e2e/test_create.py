@@ -100,6 +100,21 @@ def test_another_configuration_is_refused_field_by_field(create: Create) -> None
     assert "searcher.max_trials: stored 12, given 20" in str(refused.value)
 
 
+def test_auto_from_before_models_proposed_by_default_goes_on(create: Create) -> None:
+    def given(**more: object) -> dict[str, Any]:
+        return {**CONFIG, "searcher": {**CONFIG["searcher"], "name": "auto", **more}}
+
+    name = unique_name("older")
+    create(name, given(proposals="random"))
+    assert create(name, given(), exist_ok=True).existed
+    for other in ("forest", "mixture"):
+        with pytest.raises(ConfigDiffers) as refused:
+            create(name, given(proposals=other), exist_ok=True)
+        assert refused.value.differences == [("searcher.proposals", f"stored none, given '{other}'")]
+    with pytest.raises(ConfigDiffers):
+        create(name, given(max_trials=13), exist_ok=True)
+
+
 def test_a_changed_search_differs_by_its_change(create: Create, service: Service) -> None:
     name = unique_name("changed")
     create(name, TEXT)

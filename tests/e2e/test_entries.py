@@ -18,7 +18,7 @@ def test_where_a_trial_enters_and_what_the_training_goes_to() -> None:
             assert work
             assert (work.explanation.reason, work.explanation.rung) == (Reason.NEW_TRIAL, 0)
             assert [entry.share for entry in work.explanation.entries] == pytest.approx([0.7, 0.2, 0.1], abs=0.001)
-            assert work.explanation.text.endswith("unjudged; shares of the training: 70%, 20%, 10%")
+            assert work.explanation.text.endswith("unjudged; shares of the training: 70%, 20%, 10%, drawn by sampler")
             plan = client.get_experiment("e").plan
             assert plan
             assert ([entry.spent for entry in plan.entries], plan.go_on, plan.budget) == ([1, 0, 0], True, 100)

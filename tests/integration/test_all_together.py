@@ -28,17 +28,19 @@ LATER = {
 }
 FINITE = {"size": LATER["size"], "layers": {"type": "int", "minval": 1, "maxval": 30}}
 BUDGET: dict[str, Any] = {"max_length": {"epochs": 16}, "budget": {"epochs": 250}, "max_concurrent_trials": 0}
+DRAWN: dict[str, Any] = {"proposals": "random"}
+"""Models say of which revision they are, and an import counts those of its own: `test_sources.py`."""
 SEARCHES: dict[str, dict[str, Any]] = {
-    "auto": config("auto", space=LATER, max_trials=40, divisor=2, **BUDGET),
-    "unlimited": config("auto", space=LATER, max_trials="unlimited", divisor=2, **BUDGET),
-    "auto, blind, finite": config("auto", space=FINITE, max_trials=30, divisor=2, blind=True, **BUDGET),
-    "auto, plain": config("auto", space=FINITE, max_trials=30, divisor=2, max_length={"epochs": 16}),
-    "auto in hours": config("auto", space=LATER, max_trials=30, **(BUDGET | {"budget": {"hours": 1}})),
+    "auto": config("auto", **DRAWN, space=LATER, max_trials=40, divisor=2, **BUDGET),
+    "unlimited": config("auto", **DRAWN, space=LATER, max_trials="unlimited", divisor=2, **BUDGET),
+    "auto, blind, finite": config("auto", **DRAWN, space=FINITE, max_trials=30, divisor=2, blind=True, **BUDGET),
+    "auto, plain": config("auto", **DRAWN, space=FINITE, max_trials=30, divisor=2, max_length={"epochs": 16}),
+    "auto in hours": config("auto", **DRAWN, space=LATER, max_trials=30, **(BUDGET | {"budget": {"hours": 1}})),
     "promotions": config("async_halving", space=LATER, max_trials=30, num_rungs=3, divisor=3, **BUDGET),
     "stops": config("async_halving", space=LATER, max_trials=30, num_rungs=3, divisor=3, stop_once=True, **BUDGET),
     "brackets": config("adaptive_asha", space=FINITE, max_trials=30, divisor=3, **BUDGET),
     "random": config("random", space=LATER, max_trials="unlimited", **BUDGET),
-    "auto by cost": config("auto", space=LATER, max_trials=40, divisor=2, cost_aware=True, **BUDGET),
+    "auto by cost": config("auto", **DRAWN, space=LATER, max_trials=40, divisor=2, cost_aware=True, **BUDGET),
 }
 NUMBERS = list(range(300))
 

@@ -27,7 +27,7 @@ REF, COPY = ExperimentRef("default", "bounded"), ExperimentRef("default", "copy"
 DOCUMENT = {
     "hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}},
     "searcher": {
-        **{"name": "auto", "metric": "loss", "max_trials": 30, "max_length": {"epochs": 9}},
+        **{"name": "auto", "metric": "loss", "max_trials": 30, "max_length": {"epochs": 9}, "proposals": "random"},
         **{"budget": {"epochs": 500}, "blind": True},
     },
     "seed": 3,

@@ -109,7 +109,8 @@ def test_what_is_broken_is_named(url: str, saved: Snapshot, name: str, which: in
 
 def document(**searcher: Any) -> dict[str, Any]:
     """A search of up to 9 epochs."""
-    section = {"name": "auto", "metric": "loss", "max_trials": 60, "max_length": {"epochs": 9}, **searcher}
+    section = {"name": "auto", "metric": "loss", "max_trials": 60, "max_length": {"epochs": 9}, "proposals": "random"}
+    section |= searcher
     return {"hyperparameters": {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}, "searcher": section, "seed": 3}
 
 

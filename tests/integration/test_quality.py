@@ -10,7 +10,7 @@ from rungway_server.simulation.cases import CASES, DECEPTIVE_CASES, MODEL_CASES,
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import DropForm, Fleet
 from rungway_server.simulation.pool import Pool, space_of
-from rungway_server.simulation.quality import SEARCHES, Figures, Row, bars, lines, main, measure, model_bars
+from rungway_server.simulation.quality import DRAWS, SEARCHES, Figures, Row, bars, lines, main, measure, model_bars
 from rungway_server.simulation.records import Run
 from rungway_server.simulation.stage import run_on_stage, stage
 from rungway_server.simulation.synthetic import SyntheticCurves
@@ -103,19 +103,19 @@ def test_a_bar_that_is_missed_says_so() -> None:
     assert [bar.line().endswith("| yes |") for bar in bars(found, 8)] == [False, True, True, False, False, True]
 
 
-def test_a_mixture_is_measured_against_draws() -> None:
+def test_auto_is_measured_against_draws() -> None:
     run = Figures(first_best=2.0, first_top=3.0, rank=4, regret=0.1, busy=1.0)
     gru, fashion = MODEL_CASES[0], MODEL_CASES[2]
-    found: dict[Case, dict[str, list[Figures]]] = {case: {"auto": [run], "mixture": [run]} for case in MODEL_CASES[:3]}
-    found[gru]["mixture"] = [replace(run, first_best=1.0, rank=1)]
-    found[fashion] = {"auto": [replace(run, first_best=math.inf)], "mixture": [replace(run, first_top=math.inf)]}
+    found: dict[Case, dict[str, list[Figures]]] = {case: {DRAWS: [run], "auto": [run]} for case in MODEL_CASES[:3]}
+    found[gru]["auto"] = [replace(run, first_best=1.0, rank=1)]
+    found[fashion] = {DRAWS: [replace(run, first_best=math.inf)], "auto": [replace(run, first_top=math.inf)]}
     measured = [bar.measured for bar in model_bars(found, horizon=5.0)]
     assert measured[:4] == pytest.approx([(1 / 2 * 2 / 10) ** (1 / 3), 1, (1 / 4) ** (1 / 3), 1])
     assert measured[4:] == [3, math.inf]
     kc1 = next(case for case in MODEL_CASES if case.task == "167181:kc1")
-    found = {kc1: {"auto": [run, run], "mixture": [run, replace(run, first_best=math.inf)]}}
+    found = {kc1: {DRAWS: [run, run], "auto": [run, replace(run, first_best=math.inf)]}}
     assert [bar.measured for bar in model_bars(found, horizon=5.0)][4:] == [pytest.approx(4), 0.5]
-    found = {DECEPTIVE_CASES[0]: {"auto": [run], "mixture": [replace(run, first_best=2 * run.first_best)]}}
+    found = {DECEPTIVE_CASES[0]: {DRAWS: [run], "auto": [replace(run, first_best=2 * run.first_best)]}}
     (worst,) = model_bars(found, horizon=5.0)
     assert (worst.most, worst.measured) == pytest.approx((1.7, 2))
 

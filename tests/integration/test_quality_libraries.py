@@ -50,10 +50,10 @@ def test_the_same_seed_is_the_same_search(small: Table, name: str) -> None:
 def test_bars_compare_with_the_best_library_of_each_table() -> None:
     ours = Row(first_best=2.0, hits=3, first_top=3.0, rank=2.0, regret=0.1, busy=1.0)
     quick, thorough = replace(ours, first_best=1.0, rank=4.0), replace(ours, first_best=float("inf"), rank=1.0)
-    rows = {"mixture": ours, HALVING[0]: quick, HALVING[2]: thorough}
+    rows = {"auto": ours, HALVING[0]: quick, HALVING[2]: thorough}
     assert [bar.measured for bar in bars({CASES[0]: rows}, 5.0)] == pytest.approx([2, 2, 2, 2])
-    assert [bar.measured for bar in bars({CASES[0]: rows | {"mixture": thorough}}, 5.0)][:2] == pytest.approx([10, 10])
-    assert bars({CASES[0]: {"mixture": ours}}, 5.0) == []
+    assert [bar.measured for bar in bars({CASES[0]: rows | {"auto": thorough}}, 5.0)][:2] == pytest.approx([10, 10])
+    assert bars({CASES[0]: {"auto": ours}}, 5.0) == []
 
 
 async def played(table: Table, name: str) -> tuple[list[Job], list[int]]:

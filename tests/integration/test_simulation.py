@@ -389,7 +389,9 @@ async def test_results_of_a_cost_aware_search_say_what_their_jobs_took(store: St
     """What is dear gets less of the training than by length."""
 
     async def unjudged(**searcher: Any) -> float:
-        search = planned(name="auto", max_trials=80, max_length=4, divisor=2, min_length=1, **searcher)
+        search = planned(
+            name="auto", max_trials=80, max_length=4, divisor=2, min_length=1, proposals="random", **searcher
+        )
         jobs = (await run(store, search, Fleet(1), DearWhereUnjudged())).jobs
         return sum(job.end for job in jobs if job.start == 0 and job.end > 1) / sum(job.end - job.start for job in jobs)
 

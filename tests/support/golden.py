@@ -57,6 +57,8 @@ SPACE = {
 }
 ASHA: dict[str, Any] = {"max_length": {"epochs": 27}, "divisor": 3, "max_rungs": 3, "max_concurrent_trials": 12}
 MIXED: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "mixture", "max_concurrent_trials": 12}
+DRAWN: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "random"}
+DRAWN |= {"budget": {"epochs": 150}, "blind": True}
 PBT: dict[str, Any] = {"population_size": 8, "num_rounds": 6, "length_per_round": {"epochs": 3}, "max_trials": None}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "": config("adaptive_asha", space=SPACE, max_trials=40, **ASHA),
@@ -65,7 +67,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
-    "-auto": config("auto", max_trials=24, divisor=2, max_length={"epochs": 8}, budget={"epochs": 150}, blind=True),
+    "-auto": config("auto", max_trials=24, **DRAWN),
     "-sources": config("auto", max_trials=40, **MIXED),
     "-costs": config("auto", max_trials=40, cost_aware=True, **MIXED),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
@@ -96,9 +98,9 @@ LAYOUT_OF = {
 """The layout of those that are not of today's."""
 STEPS = {
     **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
-    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 90},
+    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 110},
     "-objectives": 80,
-    "-costs": 90,
+    "-costs": 110,
 }
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 

@@ -1,12 +1,14 @@
 """In which fields two configurations differ, for users who create an experiment that is there already."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rungway_server.domain.documents.fields import shown
 from rungway_server.domain.documents.json_values import same
 from rungway_server.domain.documents.paths import Path, spelled
 from rungway_server.domain.errors import Violation
 from rungway_server.domain.experiment import ExperimentConfig, to_document
+from rungway_server.domain.search.config import SearcherName
 
 
 def differences(stored: ExperimentConfig, given: ExperimentConfig) -> list[Violation]:
@@ -16,6 +18,14 @@ def differences(stored: ExperimentConfig, given: ExperimentConfig) -> list[Viola
         Violation(spelled(*path), f"stored {_found(one)}, given {_found(other)}")
         for path, one, other in _pairs(to_document(stored), to_document(given), ())
     ]
+
+
+def is_older(stored: ExperimentConfig, given: ExperimentConfig, document: Mapping[str, object]) -> bool:
+    """Whether the stored search is the one of this document from when `auto` had no models by default."""
+    section = document.get("searcher")
+    if given.searcher.name is not SearcherName.AUTO or not isinstance(section, Mapping) or "proposals" in section:
+        return False
+    return stored == replace(given, searcher=replace(given.searcher, proposals=None))
 
 
 _ABSENT = object()

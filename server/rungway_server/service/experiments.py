@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from rungway_server.domain.about import About, AboutChange, Wanted
-from rungway_server.domain.differences import differences
+from rungway_server.domain.differences import differences, is_older
 from rungway_server.domain.engine import MOST_BEST, ExperimentState, Explanation, Progress, Reason
 from rungway_server.domain.errors import (
     ConfigDiffers,
@@ -224,14 +224,18 @@ class ExperimentUseCases:
             return await self._create(ref, planned, request_id, warm_start, about)
         while True:
             with suppress(UnknownExperiment):
-                return await self._same(ref, planned.config)
+                return await self._same(ref, planned.config, document)
             with suppress(ExperimentExists):  # another caller was faster
                 return await self._create(ref, planned, request_id, warm_start, about)
 
-    async def _same(self, ref: ExperimentRef, config: ExperimentConfig) -> ExperimentView:
+    async def _same(
+        self, ref: ExperimentRef, config: ExperimentConfig, document: Mapping[str, object]
+    ) -> ExperimentView:
         """The experiment that is there, if it has this configuration. Raises ConfigDiffers, UnknownExperiment."""
         view = await self.get(ref)
         stored = view.definition.config
+        if is_older(stored, config, document):
+            return replace(view, existed=True)
         if stored != config and (
             found := await in_thread_or_process(stored.space, ref.namespace, differences, stored, config)
         ):

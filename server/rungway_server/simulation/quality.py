@@ -43,19 +43,20 @@ if TYPE_CHECKING:
     from rungway_server.simulation.rows import Rows
 
 HALVING = {"name": "async_halving", "min_length": 1, "divisor": 3}
+DRAWS = "auto, draws"
 SEARCHES: Mapping[str, Mapping[str, object]] = {
     "random": {"name": "random"},
     "Ray's rule": HALVING | {"stop_once": True},
     "ASHA": HALVING,
-    "auto": {"name": "auto", "proposals": "random"},
-    "mixture": {"name": "auto", "proposals": "mixture"},
+    DRAWS: {"name": "auto", "proposals": "random"},
+    "auto": {"name": "auto"},
     "forest": {"name": "auto", "proposals": "forest"},
     "kde": HALVING | {"proposals": "kde"},
     "bohb": {"name": "bohb", "min_length": 1, "divisor": 3},
 }
 """What is compared. Ray Tune's rule is played by the stopping form of async_halving, which is nearest to it. kde is
 `ASHA` with the proposals of BOHB; bohb has those and the brackets of Hyperband, once."""
-WITH_MODELS = ("auto", "mixture", "forest", "kde", "bohb")
+WITH_MODELS = (DRAWS, "auto", "forest", "kde", "bohb")
 """What is compared where models are (`--models`), on `MODEL_CASES`."""
 BUDGET, MODEL_BUDGET, LEAST_TIME = 100, 40, 3
 """Full trainings of all workers together, the same where models are compared, and the least time (R)."""
@@ -264,23 +265,23 @@ def bars(found: Mapping[Case, Mapping[str, Row]], workers: int) -> list[Bar]:
 
 
 def model_bars(found: Mapping[Case, Mapping[str, Sequence[Figures]]], horizon: float) -> list[Bar]:
-    """The bars of a mixture of proposals beside draws alone. Ratios are taken seed by seed, with "never" as twice the
+    """The bars of `auto` beside the same with draws alone. Ratios are taken seed by seed, with "never" as twice the
     time that there was: `horizon` (R)."""
     times, ranks = dict[Case, float](), dict[Case, float]()
     for case, runs in found.items():
-        pairs = [*zip(runs["mixture"], runs["auto"], strict=True)]
+        pairs = [*zip(runs["auto"], runs[DRAWS], strict=True)]
         times[case] = geometric(min(a.first_best, 2 * horizon) / min(b.first_best, 2 * horizon) for a, b in pairs)
         ranks[case] = geometric(a.rank / b.rank for a, b in pairs)
     if all(case.moved for case in found):
-        return [Bar("time to the best 1 %, mixture to auto: worst deceptive table", 1.7, max(times.values()))]
+        return [Bar("time to the best 1 %, auto to draws: worst deceptive table", 1.7, max(times.values()))]
     wanted = [
-        Bar("time to the best 1 %, mixture to auto: geometric mean", 0.9, geometric(times.values())),
+        Bar("time to the best 1 %, auto to draws: geometric mean", 0.9, geometric(times.values())),
         Bar("the same: worst table", 1.15, max(times.values())),
-        Bar("rank at the end, mixture to auto: geometric mean", 0.7, geometric(ranks.values())),
+        Bar("rank at the end, auto to draws: geometric mean", 0.7, geometric(ranks.values())),
         Bar("the same: worst table", 1.25, max(ranks.values())),
     ]
     for case, runs in found.items():
-        row = Row.of(runs["mixture"])
+        row = Row.of(runs["auto"])
         if case.task in _FIRST_TOP:
             wanted.append(Bar(f"time to the best 0.1 %: {case.name}", _FIRST_TOP[case.task], row.first_top))
         if case.task == KC1:
@@ -334,7 +335,7 @@ def main() -> None:
     rows = {case: {name: Row.of(runs) for name, runs in by_name.items()} for case, by_name in found.items()}
     print(*lines(rows), "", sep="\n")
     wanted = bars(rows, chosen.workers) if len(searches) == len(SEARCHES) else []
-    if found and chosen.models and {"auto", "mixture"} <= set(searches):
+    if found and chosen.models and {"auto", DRAWS} <= set(searches):
         wanted += model_bars(found, max(budget / chosen.workers, LEAST_TIME))
     if wanted:
         print("| bar | wanted at most | measured | met |", "|---|---:|---:|---|", sep="\n")

@@ -34,7 +34,10 @@ def planned(name: str = "async_halving", **searcher: Any) -> Planned:
         ({"proposals": "sobol", "sampler": "sobol"}, Sampler.SOBOL, None),
         ({"proposals": "forest", "sampler": "sobol"}, Sampler.SOBOL, Proposals.FOREST),
         ({"proposals": "mixture"}, Sampler.RANDOM, Proposals.MIXTURE),
-        ({"name": "auto"}, Sampler.RANDOM, None),
+        ({"name": "auto"}, Sampler.RANDOM, Proposals.MIXTURE),
+        ({"name": "auto", "proposals": "random"}, Sampler.RANDOM, None),
+        ({"name": "auto", "sampler": "sobol"}, Sampler.SOBOL, None),
+        ({"name": "auto", "outcome_constraints": ["memory <= 20"]}, Sampler.RANDOM, None),
     ],
 )
 def test_the_sampler_is_the_pure_source(
@@ -83,7 +86,7 @@ def test_a_search_with_sources_reads_back_as_it_was(name: str, proposals: str) -
 def test_the_first_shares_are_those_that_are_said() -> None:
     found = {each: planned(proposals=each).plan.sources for each in ("mixture", "forest", "kde", "external")}
     shares = {name: each.shares for name, each in found.items() if each}
-    assert shares == {"mixture": (2048, 1024, 1024), "forest": (819, 3277), "kde": (0, 4096), "external": (0, 4096)}
+    assert shares == {"mixture": (2048, 1365, 683), "forest": (819, 3277), "kde": (0, 4096), "external": (0, 4096)}
     assert {name: each.least for name, each in found.items() if each} == {
         **{"mixture": 8, "forest": 8},  # two are searched
         **{"kde": 3, "external": 0},

@@ -16,14 +16,13 @@ from rungway_server.domain.search.config import (
     WHOLE_RUN,
     AfterMaxTrials,
     Population,
-    Sampler,
     SearcherConfig,
     SearcherName,
 )
 from rungway_server.domain.search.ladder import MAX_RUNGS, Mode, log_floor, powers
 from rungway_server.domain.search.objective import read_objective
 from rungway_server.domain.search.read_objectives import check_beside_objectives, read_objectives
-from rungway_server.domain.search.sources import PURE_PROPOSALS, Proposals
+from rungway_server.domain.search.read_proposals import named_bohb, read_cost_aware, read_proposals
 
 MAX_SAMPLES = 1_000_000
 """Most repetitions of a grid."""
@@ -59,7 +58,7 @@ MAX_HOURS = 24 * 365 * 10
 
 def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     """Read a searcher section, all but its seed. Returns None, with the violation noted, for an unusable name."""
-    section = _named_bohb(section, notes)
+    section = named_bohb(section, notes)
     name = _name(section)
     if name is SearcherName.ASYNC_HALVING:
         section = section.renamed(RAY_NAMES)
@@ -72,7 +71,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
         return _read_population(section, metric)
     more = ("max_rungs",) if name is SearcherName.ASYNC_HALVING else ()
     section.allow((*KEYS[name], *more), unsaid=_unsaid(name))
-    searcher = _read(section, name, metric, notes)
+    searcher = _read(section, name, metric, notes, several=bool(objectives or constraints))
     if name is SearcherName.ASYNC_HALVING:
         searcher = _with_max_rungs(section, searcher)
     if objectives or constraints:
@@ -80,7 +79,7 @@ def read_searcher(section: Section, notes: list[str]) -> SearcherConfig | None:
     return replace(searcher, objectives=objectives, outcome_constraints=constraints)
 
 
-def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -> SearcherConfig:
+def _read(section: Section, name: SearcherName, metric: str, notes: list[str], *, several: bool) -> SearcherConfig:
     keys, noted = KEYS[name], len(section.violations)
     max_length, unit = _read_length(section, name, notes)
     longest = max_length if max_length and len(section.violations) == noted else MAX_LENGTH  # else a placeholder
@@ -91,7 +90,7 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
     budget, hours = _read_budget(section, name, unit) if "budget" in keys else (None, None)
     bound = budget is not None or hours is not None
     stop_once = "stop_once" in keys and section.flag("stop_once", False)
-    sampler, proposals = _read_proposals(section, name)
+    sampler, proposals = read_proposals(section, name, several=several)
     return SearcherConfig(
         name=name,
         metric=metric,
@@ -120,36 +119,8 @@ def _read(section: Section, name: SearcherName, metric: str, notes: list[str]) -
         after_max_trials=_after_max_trials(section, bound, stop_once) if "after_max_trials" in keys else None,
         blind="blind" in keys and _blind(section, bound),
         proposals=proposals,
-        cost_aware="cost_aware" in keys and _cost_aware(section, name, proposals),
+        cost_aware="cost_aware" in keys and read_cost_aware(section, name, proposals),
     )
-
-
-def _named_bohb(section: Section, notes: list[str]) -> Section:
-    """BOHB (Falkner et al. 2018) is Hyperband whose configurations two kernel densities propose."""
-    if section.values.get("name") != "bohb":
-        return section
-    if section.values.get("proposals") not in (None, Proposals.KDE):
-        section.refuse("proposals", f"got {shown(section.values['proposals'])}, but bohb is hyperband with 'kde'")
-    notes.append("searcher: bohb is hyperband with proposals: kde")
-    values = {**section.values, "name": SearcherName.HYPERBAND.value, "proposals": Proposals.KDE.value}
-    return Section(values, section.path, section.violations, section.spelled)
-
-
-def _read_proposals(section: Section, name: SearcherName) -> tuple[Sampler, Proposals | None]:
-    """The pure source of configurations, and what proposes beside it; None for nothing."""
-    if name is SearcherName.GRID:
-        return Sampler.RANDOM, None
-    sampler = section.choice("sampler", Sampler.RANDOM)
-    chosen = section.choice("proposals", Proposals.RANDOM) if section.has("proposals") else None
-    if chosen is None:
-        return sampler, None
-    if chosen not in PURE_PROPOSALS:
-        if name is SearcherName.SINGLE:
-            section.refuse("proposals", f"got '{chosen}', but one trial has no results to learn from")
-        return sampler, chosen
-    if section.has("sampler") and sampler.value != chosen.value:
-        section.refuse("proposals", f"got '{chosen}', but sampler is '{sampler}': wanted one of them")
-    return Sampler(chosen.value), None
 
 
 def _name(section: Section) -> SearcherName | None:
@@ -264,7 +235,7 @@ def _read_population(section: Section, metric: str) -> SearcherConfig:
         resample_probability=_fraction(explore, "resample_probability", 0.25, most=1.0),
         perturb_factor=_fraction(explore, "perturb_factor", 0.2, most=1.0),
     )
-    sampler, proposals = _read_proposals(section, SearcherName.PBT)
+    sampler, proposals = read_proposals(section, SearcherName.PBT)
     return SearcherConfig(
         name=SearcherName.PBT,
         metric=metric,
@@ -277,7 +248,7 @@ def _read_population(section: Section, metric: str) -> SearcherConfig:
         sampler=sampler,
         population=population,
         proposals=proposals,
-        cost_aware=_cost_aware(section, SearcherName.PBT, proposals),
+        cost_aware=read_cost_aware(section, SearcherName.PBT, proposals),
     )
 
 
@@ -359,13 +330,6 @@ def _blind(section: Section, bound: bool) -> bool:
     if blind and (not bound or section.values.get("after_max_trials") == AfterMaxTrials.STOP):
         section.refuse("blind", "got true, wanted a budget and after_max_trials: go_on beside it")
     return blind
-
-
-def _cost_aware(section: Section, name: SearcherName, proposals: Proposals | None) -> bool:
-    aware = section.flag("cost_aware", False)
-    if aware and name is not SearcherName.AUTO and proposals is not Proposals.MIXTURE:
-        section.refuse("cost_aware", "got true, but no share is learned: wanted auto, or proposals: mixture beside it")
-    return aware
 
 
 def _unit_length(section: Section, key: str, most: int) -> tuple[int, str]:

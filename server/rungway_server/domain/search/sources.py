@@ -40,7 +40,7 @@ PURE_PROPOSALS = (Proposals.RANDOM, Proposals.SOBOL)
 _SHARES: dict[Proposals, dict[str, float]] = {
     Proposals.KDE: {PURE: 0.0, KDE: 1.0},
     Proposals.FOREST: {PURE: 1 / 5, FOREST: 4 / 5},
-    Proposals.MIXTURE: {PURE: 1 / 2, FOREST: 1 / 4, LOCAL: 1 / 4},
+    Proposals.MIXTURE: {PURE: 1 / 2, FOREST: 1 / 3, LOCAL: 1 / 6},
     Proposals.EXTERNAL: {PURE: 0.0, EXTERNAL: 1.0},
 }
 

@@ -30,21 +30,21 @@ local function rung_decisions()
   return decide_result, end_search_if_done
 end
 
--- Most tells have no further metrics.
+-- Most tells have no further metrics, and in few searches results rank by vectors or the cost of training counts.
 local function further_metrics()
+--- @apart
 --- @include "further"
   return open_further
 end
-
--- In few searches results rank by vectors. Made when called.
 local function take_vectors(results, packed)
+--- @apart
 --- @include "vectors"
   give_vectors(results, packed)
   return lacked_objective
 end
 
--- In few searches the cost of training counts. Made when called.
 local function take_costs(search, results, packed)
+--- @apart
 --- @include "costs"
   return open_costs(search, results, packed)
 end

@@ -47,6 +47,7 @@ local function best_member(number, key) return ranked(key) .. struct.pack('>I4',
 
 -- Made when called: few records have a best checkpoint of their own.
 local function drop_best_checkpoint(search, number, trial)
+--- @apart
 --- @include "checkpoints"
   replace_best(search, number, trial)
 end
