@@ -531,6 +531,22 @@ def test_what_cannot_be_simulated_is_refused_in_one_block(arguments: tuple[str, 
     assert "Traceback" not in result.output
 
 
+def test_auto_is_played_with_draws_where_curves_do_not_depend_on_hyperparameters(tmp_path: Path) -> None:
+    file, power = tmp_path / "search.json", ("--synthetic", "power", "--workers", "4")
+
+    def play(**searcher: str) -> Result:
+        section = {"name": "auto", "metric": "loss", "max_trials": 40, "max_length": {"epochs": 9}, **searcher}
+        space = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+        file.write_text(json.dumps({"hyperparameters": space, "searcher": section}))
+        return invoke(str(file), *power)
+
+    by_default, draws, mixture = play(), play(proposals="random"), play(proposals="mixture")
+    assert (by_default.exit_code, draws.exit_code, mixture.exit_code) == (0, 0, 2)
+    assert "models need curves that tell the hyperparameters" in " ".join(by_default.output.split())
+    assert "models need" not in draws.output
+    assert "models propose hyperparameters" in mixture.stderr
+
+
 @pytest.mark.parametrize(
     ("searcher", "message"),
     [

@@ -26,7 +26,12 @@ _MODELS_NEED_NEAREST = (
     "models propose hyperparameters: they need --curves with the hyperparameters of its rows, and a search that has all"
     " of these (--rows nearest)"
 )
+_DRAWS_ALONE = "proposals: random, for models need curves that tell the hyperparameters of their rows"
 _CLONES = "clones: as good as if trained with their new hyperparameters from the start; what they inherit does not show"
+
+
+class _ModelsNeedHyperparameters(BadCurves):
+    """The curves do not depend on what models propose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,16 @@ def make_order(document: Mapping[str, Any], source: Source, fleet: Fleet) -> Ord
     Raises InvalidInput for a wrong configuration, and BadCurves for curves that cannot be read or do not fit.
     """
     planned = plan_search(document)
+    try:
+        curves, notes = _find_curves(source, planned, fleet.seed)
+    except _ModelsNeedHyperparameters:
+        section = document["searcher"]
+        if "proposals" in section:
+            raise
+        planned = plan_search({**document, "searcher": {**section, "proposals": "random"}})
+        curves, notes = _find_curves(source, planned, fleet.seed)
+        notes.append(_DRAWS_ALONE)
     searcher = planned.config.searcher
-    curves, notes = _find_curves(source, planned, fleet.seed)
     check_fit(curves, planned.plan.max_length, searcher.smaller_is_better)
     notes += _idle_notes(planned.plan, fleet)
     return Order(planned.config, planned.plan, curves, fleet, tuple(notes))
@@ -165,7 +178,7 @@ def _check_dealt(planned: Planned) -> None:
     if planned.config.searcher.population:
         raise BadCurves(_NEEDS_NEAREST)
     if planned.plan.sources:
-        raise BadCurves(_MODELS_NEED_NEAREST)
+        raise _ModelsNeedHyperparameters(_MODELS_NEED_NEAREST)
 
 
 def _without_space(planned: Planned) -> list[str]:
