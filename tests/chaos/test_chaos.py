@@ -3,14 +3,15 @@
 import copy
 import dataclasses
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from rungway import Event, Report, Trial, TrialState
-from rungway.v1 import trial_pb2
+from rungway.v1 import search_service_pb2, trial_pb2
 from tests.chaos.calls import Call
-from tests.chaos.checker import check
+from tests.chaos.checker import acknowledged_deadlines, check
 from tests.chaos.remains import Remains
 from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SCENARIOS
@@ -172,6 +173,15 @@ def a_lease_that_expired_too_early(history: History) -> None:
         if call.request.request_id == event.worker:
             call.reply.assignments[0].lease_deadline.FromSeconds(int(event.time.timestamp()) + 10)
     history.calls = [call for call in history.calls if call.rpc != "Fail"]
+
+
+def test_a_lease_that_expires_at_its_deadline_does_not_expire_before_it() -> None:
+    """All times of the service are whole milliseconds."""
+    for ms in range(1_796_085_386_000, 1_796_085_386_100):
+        reply = search_service_pb2.AskResponse()
+        reply.assignments.add().lease_deadline.FromMilliseconds(ms)
+        (deadline,) = acknowledged_deadlines([Call("Ask", None, 0.0, reply=reply)]).values()
+        assert reply.assignments[0].lease_deadline.ToDatetime(tzinfo=UTC).timestamp() == deadline
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ class History:
 
 def certainly(held: Held) -> tuple[float, float]:
     """When the lease was certainly live; one that was left to expire lived until its deadline."""
-    return held.since, held.assignment.lease_deadline.ToNanoseconds() / 1e9 if held.until is None else held.until
+    return held.since, held.assignment.lease_deadline.ToMicroseconds() / 1e6 if held.until is None else held.until
 
 
 def most_at_once(intervals: Iterable[tuple[float, float]]) -> int:
