@@ -101,7 +101,7 @@ def _told_deadlines(calls: list[Call]) -> Iterator[tuple[Lease, float]]:
     for call in calls:
         for item in told[call.rpc](call.reply) if call.reply and call.rpc in told else ():
             if item.HasField("lease_deadline"):
-                # As the time of an event is made from the same milliseconds: more digits than a double has would differ.
+                # As exact as the time of an event: with nanoseconds, equal times would differ.
                 yield (item.lease.trial, item.lease.fence), item.lease_deadline.ToMicroseconds() / 1e6
 
 
