@@ -31,6 +31,7 @@ from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.simulation.engine import simulate
 from rungway_server.simulation.fleet import Fleet
 from rungway_server.simulation.pool import space_of
+from rungway_server.simulation.quality import DRAWS
 from rungway_server.simulation.records import Job
 from rungway_server.simulation.stage import run_on_stage, stage
 
@@ -63,7 +64,7 @@ def searches(terms: Terms) -> Mapping[str, Mapping[str, Any]]:
     return {
         "random": {"name": "random", "max_length": full["max_length"], **bound},
         "adaptive_asha": {"name": "adaptive_asha", **full, **bound},
-        "auto, draws": {"name": "auto", "proposals": "random", "min_length": 1, **full, **bound},
+        DRAWS: {"name": "auto", "proposals": "random", "min_length": 1, **full, **bound},
         "auto": {"name": "auto", "min_length": 1, **full, **bound},
         "bohb": {"name": "bohb", "min_length": 1, **full},
         "pbt": {"name": "pbt", "population_size": terms.budget // terms.longest, **rounds},

@@ -667,8 +667,8 @@ MUTANTS = (
     _mutant(
         "a full rung promotes before new trials",
         "include/promotions",
-        "until full or not own or not is_full(",
-        "until true or not own or not is_full(",
+        "until full or not is_full(",
+        "until true or not is_full(",
     ),
     _mutant("a full rung never promotes", "include/next_work", "return pick(search, last_entry, true)", "return nil"),
     _mutant(

@@ -57,8 +57,7 @@ SPACE = {
 }
 ASHA: dict[str, Any] = {"max_length": {"epochs": 27}, "divisor": 3, "max_rungs": 3, "max_concurrent_trials": 12}
 MIXED: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "mixture", "max_concurrent_trials": 12}
-DRAWN: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "random"}
-DRAWN |= {"budget": {"epochs": 150}, "blind": True}
+DRAWN: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "random", "budget": {"epochs": 150}}
 PBT: dict[str, Any] = {"population_size": 8, "num_rounds": 6, "length_per_round": {"epochs": 3}, "max_trials": None}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "": config("adaptive_asha", space=SPACE, max_trials=40, **ASHA),
@@ -67,7 +66,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
-    "-auto": config("auto", max_trials=24, **DRAWN),
+    "-auto": config("auto", max_trials=24, blind=True, **DRAWN),
     "-sources": config("auto", max_trials=40, **MIXED),
     "-costs": config("auto", max_trials=40, cost_aware=True, **MIXED),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),

@@ -234,10 +234,10 @@ class ExperimentUseCases:
         """The experiment that is there, if it has this configuration. Raises ConfigDiffers, UnknownExperiment."""
         view = await self.get(ref)
         stored = view.definition.config
-        if is_older(stored, config, document):
-            return replace(view, existed=True)
-        if stored != config and (
-            found := await in_thread_or_process(stored.space, ref.namespace, differences, stored, config)
+        if (
+            stored != config
+            and not is_older(stored, config, document)
+            and (found := await in_thread_or_process(stored.space, ref.namespace, differences, stored, config))
         ):
             raise ConfigDiffers(ref.experiment, found)
         return replace(view, existed=True)

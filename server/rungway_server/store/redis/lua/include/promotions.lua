@@ -25,18 +25,19 @@ end
 -- Returns trial number, record and explanation; nil when there is none.
 local function pop_promotable(search, bracket, full)
   if search.promotable == 0 then return nil end
-  local own, from, last, member, rung = own_of(search), string.char(bracket), '(' .. string.char(bracket + 1), nil, nil
+  local from, last, member, rung = string.char(bracket), '(' .. string.char(bracket + 1), nil, nil
   repeat
     member = redis.call('ZRANGEBYLEX', PROMOTABLE, '[' .. from, last, 'LIMIT', 0, 1)[1]
     if not member then return nil end
     rung = 255 - member:byte(2)
     from = rung > 0 and string.char(bracket, 256 - rung) or string.char(bracket + 1)
-  until full or not own or not is_full(search, bracket, rung)
+  until full or not is_full(search, bracket, rung)
   local entry = member:sub(3)
   local number, size = number_of(entry), search.counts.sizes[rung_index(search, bracket, rung)]
   local trial, quota = load_trial(search, number), slots(search, bracket, rung, size)
   local rank = rank_of(search, bracket, rung, rung_prefix(bracket, rung) .. entry)
   local why = { Reason.promoted, bracket, rung, rank, size, quota, cutoff_key(search, bracket, rung, quota) }
+  local own = own_of(search)
   if own and rank >= quota then
     why = { Reason.promoted_among_own, unpack(own.numbers(search, bracket, rung, entry)) }
   end

@@ -56,7 +56,7 @@ local function end_round(search, bracket, rung, newcomer, top)
   end
 end
 
-local function by_fronts() -- in few searches rungs rank by them
+local function by_fronts() -- few searches rank by fronts
 --- @apart
 --- @include "objectives"
   return { put = put_result, take = take_result }
@@ -77,7 +77,7 @@ add_result = function(search, bracket, rung, number, trial, key)
   sizes[at], search.progress.next_entry = size + 1, search.progress.next_entry + 1
   trial.entries[rung + 1], trial.changed, search.changed = stamp, true, true
   local numbers = { bracket, rung, rank, size + 1, after, cutoff_key(search, bracket, rung, after) }
-  local own, place, own_before, own_after = search.ladder.sources and own_of(search), nil, nil, nil
+  local own, place, own_before, own_after = own_of(search), nil, nil, nil
   if own then place, own_before, own_after = own.change(search, bracket, rung, entry, 'ZADD') end
   if search.plan.rule == PromotionRule.population then
     if after > 0 then end_round(search, bracket, rung, rank, after) end
