@@ -5,12 +5,13 @@ REDIS_SERVER names the binary; by default it is the one that an embedded store w
 """
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -83,17 +84,25 @@ def redis_on_port(*options: str, port: int | None = None) -> Iterator[str]:
 
 
 _RETURNED: set[int] = set()
+_PORTS = range(10_000, 20_000)
+"""So the second port of a node of a Redis Cluster, 10,000 higher, is none of these, and not given to connections."""
+_ANY = random.SystemRandom()
+"""Whatever seed a test plays with."""
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago, and was not returned before."""
+    """A TCP port of the loopback interface that was free a moment ago, and was not returned before.
+
+    It is not one of those that systems give to connections: else another test's connection could take it while a server
+    is started again.
+    """
     while True:
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _RETURNED:
-            _RETURNED.add(port)
-            return port
+        port = _ANY.choice(_PORTS)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _RETURNED:
+                _RETURNED.add(port)
+                return port
 
 
 def port_of(address: str) -> int:
