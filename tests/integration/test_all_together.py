@@ -15,7 +15,7 @@ from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.layout.schema import COSTS, ENTRIES
+from rungway_server.store.redis.layout.schema import NUMBERS
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, move
@@ -148,5 +148,5 @@ async def test_a_search_with_everything_goes_on_elsewhere(
     first, *others = [await of_use(player.store, player.ref) for player in players]
     assert others == [first, first]
     for url, experiment in ((here.url, ref), (there.url, ref), (there.url, again)):
-        assert await schema_of(url, experiment) == (COSTS if by_cost else ENTRIES)
+        assert await schema_of(url, experiment) == NUMBERS
         await assert_sound(url, experiment.experiment)

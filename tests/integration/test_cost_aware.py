@@ -15,7 +15,7 @@ from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
 from rungway_server.store.redis.layout.records import packed, unpack
-from rungway_server.store.redis.layout.schema import COSTS, ENTRIES
+from rungway_server.store.redis.layout.schema import NUMBERS
 from rungway_server.store.redis.snapshot.export_file import BadExport, read_export
 from rungway_server.store.redis.snapshot.import_file import import_experiment
 from tests.support.audited import check_broken, report_of
@@ -154,7 +154,7 @@ def test_an_export_decides_as_the_search_would(url: str, searcher: dict[str, Any
             went_on = await work(store, HERE, 40, now), await work(store, COPY, 40, now)
             assert (await report_of(url, COPY)).violated == {}
             meta = await redis.hget("rungway:{default/copy}:meta", "schema")
-            assert int(meta or 0) == COSTS
+            assert int(meta or 0) == NUMBERS
             return went_on
 
     original, copy = asyncio.run(both())
@@ -211,7 +211,7 @@ def test_costs_of_any_other_search_are_kept_and_change_nothing(url: str) -> None
     original, other, counts, schema = asyncio.run(both())
     assert original == other
     assert "costs" not in counts
-    assert schema == ENTRIES
+    assert schema == NUMBERS
     assert {entry.used for said in original if len(said) == 4 for entry in said[3].entries} <= {None}
 
 

@@ -24,6 +24,11 @@ def credits(owners: Sequence[int | None], count: int, whole: float) -> list[floa
     return [each * (whole / total(weights)) for each in found]
 
 
+def is_due(told: int, learned: int) -> bool:
+    """Whether there are enough new results since shares were learned."""
+    return told - learned >= max(1, math.floor(0.03 * learned))
+
+
 @dataclass
 class Entries:
     """The entries of a ladder. Lists are by rung; shares and credits in 1/PARTS, training in the unit of lengths."""
@@ -53,7 +58,7 @@ class Entries:
 
     def choose(self, told: int, *, now: bool = False) -> int:
         """Where the next trial enters, after so many results. `now`: without waiting for the first full result."""
-        if told > self.learned:
+        if is_due(told, self.learned):
             self.learned = told
             self._learn()
         if self.opened is None and (now or self.ladder.entries[-1]):

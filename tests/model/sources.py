@@ -8,7 +8,7 @@ from rungway_server.domain.engine import SAMPLER, USER, Proposal, Report, Source
 from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import EXTERNAL, FOREST
 from tests.model.costs import Costs, lags, total, used
-from tests.model.entries import PARTS, credits
+from tests.model.entries import PARTS, credits, is_due
 from tests.model.ladder import Ladder
 from tests.model.objectives import Window
 
@@ -79,7 +79,7 @@ class Sources:
         """The source of the next trial, after so many results."""
         if not self.usable():
             return 0
-        if self.sources.learns and told > self.learned:
+        if self.sources.learns and is_due(told, self.learned):
             self.learned = told
             self._learn()
         if self.base is None:
@@ -166,7 +166,9 @@ class Sources:
 
     def _propose(self, lane: int, lacking: int, asked: int, told: int, is_free: Callable[[Hparams], bool]) -> None:
         stock, ahead = self.stock[lane], max(4, min(32, int(0.05 * self.seen)))
-        count = max(lacking, asked, 0 if lane == len(self.names) else ahead)
+        if lane == len(self.names):
+            ahead = min(ahead, stock.drawn // 8)
+        count = max(lacking, asked, ahead)
         if self.is_stale(lane, told):
             stock.numbers = []
         if not stock.numbers:

@@ -14,7 +14,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.schedule import expected_seconds
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.store.redis.layout.plan_codec import LATER_FIELDS, plan_from_json, plan_to_json
-from rungway_server.store.redis.layout.schema import ENTRIES, SCHEMA, SOURCES, schema_of
+from rungway_server.store.redis.layout.schema import ENTRIES, NUMBERS, SCHEMA, schema_of
 
 
 def planned(name: str = "auto", **searcher: Any) -> Planned:
@@ -120,9 +120,9 @@ def test_what_was_surely_not_meant_is_refused(searcher: dict[str, Any], error: s
 @pytest.mark.parametrize(
     ("name", "searcher", "schema"),
     [
-        ("auto", {}, SOURCES),
-        ("auto", {"proposals": "random"}, ENTRIES),
-        ("auto", {"sampler": "random", "budget": 90, "blind": True}, ENTRIES),
+        ("auto", {}, NUMBERS),
+        ("auto", {"proposals": "random"}, NUMBERS),
+        ("auto", {"sampler": "random", "budget": 90, "blind": True}, NUMBERS),
         ("random", {"budget": {"hours": 0.25}}, ENTRIES),
         ("random", {"budget": 90}, ENTRIES),
         ("adaptive_asha", {"budget": 90, "after_max_trials": "stop"}, ENTRIES),

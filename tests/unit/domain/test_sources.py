@@ -12,7 +12,7 @@ from rungway_server.domain.search.config import Sampler, SearcherName
 from rungway_server.domain.search.sources import CODES, PARTS, Proposals
 from rungway_server.service.experiments import Planned, plan_search
 from rungway_server.store.redis.layout.plan_codec import plan_from_json, plan_to_json
-from rungway_server.store.redis.layout.schema import SCHEMA, SOURCES, schema_of
+from rungway_server.store.redis.layout.schema import NUMBERS, SCHEMA, schema_of
 
 SPACE = {"x": {"type": "double", "minval": 0.0, "maxval": 1.0}, "y": {"type": "int", "minval": 1, "maxval": 4}, "z": 3}
 
@@ -76,7 +76,7 @@ def test_a_search_with_sources_reads_back_as_it_was(name: str, proposals: str) -
     again = plan_search(to_document(found.config))
     assert (again.config, again.plan) == (found.config, found.plan)
     assert plan_from_json(plan_to_json(found.plan)) == found.plan
-    assert schema_of(found.config) == SOURCES
+    assert schema_of(found.config) == NUMBERS
     sources = found.plan.sources
     assert sources is not None
     assert (sum(sources.shares), sources.names[0]) == (PARTS, "sampler")

@@ -40,6 +40,7 @@ from rungway_server.domain.search.plan import Plan
 from rungway_server.domain.search.sources import WORDS as WORDS_OF
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.costs import used_in, weighed_by_cost
+from rungway_server.store.redis.layout.numbers import NEW, why_of
 from rungway_server.store.redis.layout.records import (
     ATTRIBUTES,
     BEST_CHECKPOINT,
@@ -55,6 +56,8 @@ _STATE, _METRIC, _TAIL = (TRIAL_FIELDS.index(name) for name in ("state", "metric
 """Places in a record, the same in every layout that is read."""
 _STATES = {state[0].encode(): state for state in TrialState}
 _DECISIONS = {decision.value.encode(): decision for decision in Decision}
+_WHY = 7
+"""Fields of an explanation before those that few have."""
 Unpack = Callable[[bytes], dict[str, object]]
 """Reads a configuration (see configurations.py)."""
 
@@ -120,6 +123,8 @@ def _sources(
 
 def _explained(smaller_is_better: bool, fields: Sequence[Any]) -> Explanation:
     """The explanation of stored fields, whose last one may be a list."""
+    if len(fields) > _WHY and _word(fields[0]) in NEW:
+        fields = [*fields[:_WHY], *why_of(fields[_WHY:])]
     *some, last = fields
     return _explanation(smaller_is_better, *some, tuple(last) if isinstance(last, list) else last)
 

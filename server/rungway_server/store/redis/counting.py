@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.search.sources import WORDS as SOURCES
+from rungway_server.store.redis.layout.numbers import why_of
 from rungway_server.store.redis.layout.codes import WORDS
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class SearchCounter:
             for assignment in answer[4:]:
                 self._add(metrics.assignments, namespace, assignment[_ASSIGNED_REASON])
                 if isinstance(assignment[-1], list):  # lua/include/stock.lua
-                    source, turn, *_ = assignment[-1]
+                    source, turn, *_ = why_of(assignment[-1:])[-1]
                     self._add(metrics.proposals, namespace, SOURCES[source], SOURCES[turn])
 
     def _told(self, namespace: str, _: Sequence[Any], answer: list[Any], again: set[int]) -> None:

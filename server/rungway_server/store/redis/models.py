@@ -36,7 +36,7 @@ MOST_IN_STOCK, MOST_BYTES = 256, 1 << 18
 """Most proposals of a lane that wait for their trials, and most bytes of those that are added at once."""
 _FEWEST, _MOST = 4, 32
 """Proposals that are made at once, unless more are needed: the more results there are, the longer these last."""
-_PER_RESULT = 0.05
+_PER_RESULT, _PER_DRAWN = 0.05, 0.125
 _REMEMBERED = 1_000
 _ROUNDS, _FOR_EVER = 3, 3600.0
 _RECORDS, _RECORD_BYTES, _POINTS = 100, 1 << 18, 500
@@ -156,7 +156,9 @@ class Models:
             search.barren.update(dict.fromkeys((lane.lane for lane in lanes), results))
 
     async def _propose(self, ref: ExperimentRef, known: CachedExperiment, search: _Search, lane: Lane) -> None:
-        ahead = 0 if lane.unjudged else max(_FEWEST, min(_MOST, int(_PER_RESULT * search.results)))
+        ahead = max(_FEWEST, min(_MOST, int(_PER_RESULT * search.results)))
+        if lane.unjudged:  # in most searches few of these are needed, in some nearly all
+            ahead = min(ahead, int(_PER_DRAWN * lane.first))
         count = min(max(lane.lacking, ahead, known.asking), MOST_IN_STOCK)
         entry = search.lengths.count - 1 if lane.unjudged else 0
         numbers = range(lane.first, lane.first + count)

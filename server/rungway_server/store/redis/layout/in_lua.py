@@ -22,7 +22,7 @@ from rungway_server.store.redis.layout.codes import CODES
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import PIECE_BYTES
 from rungway_server.store.redis.layout.records import ATTRIBUTES
-from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER_METRICS
+from rungway_server.store.redis.layout.schema import ABOUT, CHECKPOINTS, FURTHER_METRICS, NUMBERS
 from rungway_server.store.redis.layout.superseded import MOST, MOST_BYTES
 
 _FIELDS = tuple(ATTRIBUTES.values())
@@ -40,6 +40,8 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "further_layout": str(FURTHER_METRICS),
         "about_layout": str(ABOUT),
         "checkpoints_layout": str(CHECKPOINTS),
+        "numbers_layout": str(NUMBERS),
+        "whole_share": str(sources.PARTS),
         "most_compared": str(COMPARED),
         "most_superseded": str(MOST),
         "most_superseded_bytes": str(MOST_BYTES),

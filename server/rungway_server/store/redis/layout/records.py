@@ -11,6 +11,7 @@ import msgpack
 from rungway_server.domain.engine import TrialState
 from rungway_server.store.redis.layout.codes import WORDS
 from rungway_server.store.redis.layout.migrations import record_of_today
+from rungway_server.store.redis.layout.numbers import NEW, why_of
 
 BINARY = "surrogateescape"
 """How bytes that are not UTF-8 stand in the texts of unpacked records: `as_bytes` gives the bytes back."""
@@ -280,5 +281,5 @@ class LogLine:
             length,
             metric,
             worker,
-            tuple(more),
+            tuple(why_of(more) if WORDS.get(reason, reason) in NEW else more),
         )

@@ -45,20 +45,21 @@ have vectors, and rungs an order that servers from before do not know."""
 COSTS = 15
 """The version of a cost-aware search: its plan and counts have fields, and its new trials numbers, that servers from
 before do not know."""
-NEWEST = COSTS
+NUMBERS = 16
+"""The version of a search whose plan has entries or sources, since what is counted of them are texts of numbers. One of
+a version before, with lists, has them from the first change on."""
+NEWEST = NUMBERS
 """The newest version that is read."""
 
 
 def schema_of(config: ExperimentConfig) -> int:
     """The version that an experiment with this configuration is written as: the oldest that reads it."""
     searcher = config.searcher
-    if searcher.cost_aware:
-        return COSTS
+    if searcher.name is SearcherName.AUTO or searcher.proposals:
+        return NUMBERS
     if searcher.objectives or searcher.outcome_constraints:
         return OBJECTIVES
-    if searcher.proposals:
-        return SOURCES
-    bounded = searcher.after_max_trials or searcher.budget_hours or searcher.name is SearcherName.AUTO
+    bounded = searcher.after_max_trials or searcher.budget_hours
     if bounded or (searcher.name is SearcherName.RANDOM and searcher.budget):
         return ENTRIES
     later = any(_is_later(entry.parameter) for entry in config.space.leaves.values())

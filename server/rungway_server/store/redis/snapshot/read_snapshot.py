@@ -12,6 +12,7 @@ from rungway_server.store.redis.connection.router import Router
 from rungway_server.store.redis.layout.curves import CURVE_PIECE
 from rungway_server.store.redis.layout.further import FIELD, piece_field, pieces_before, tail_field
 from rungway_server.store.redis.layout.keys import KEY_TYPES, POINTS, experiment_keys
+from rungway_server.store.redis.layout.numbers import counts_of
 from rungway_server.store.redis.layout.records import TRIAL_FIELDS, first_suggestion, unpack
 from rungway_server.store.redis.layout.schema import check_schema
 from rungway_server.store.redis.layout.superseded import is_superseded, remembered, superseded_field
@@ -88,7 +89,8 @@ async def _unreadable(router: Router, ref: ExperimentRef, keys: list[str]) -> Sn
 
 def _for_no_trial(configs: dict[bytes, bytes], first: int, copy: Copy) -> dict[bytes, bytes]:
     """The configurations that are for no future trial. The others were used meanwhile."""
-    progress, counts = unpack(copy.meta[b"tally"]), unpack(copy.meta[b"counts"])
+    progress = unpack(copy.meta[b"tally"])
+    counts = counts_of(unpack(copy.meta[b"counts"]), unpack(copy.meta[b"ladder"]))
     taken, stock = range(first, progress["proposed"]), counts.get("sources", {}).get("stock", [])
     filled = [0, *(each["filled"] for each in stock)]
 

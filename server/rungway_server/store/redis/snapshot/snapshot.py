@@ -18,6 +18,7 @@ from rungway_server.store.redis.layout import about as layout_about
 from rungway_server.store.redis.layout.configurations import Configurations
 from rungway_server.store.redis.layout.curves import CURVE_PIECE, POINT
 from rungway_server.store.redis.layout.further import Names, Row, is_further, piece_field, pieces_before, tail_field
+from rungway_server.store.redis.layout.numbers import counts_of, ladder_of
 from rungway_server.store.redis.layout.plan_codec import plan_from_json
 from rungway_server.store.redis.layout.records import LogLine, TrialRecord, as_bytes, entry_of, trained_of, unpack
 from rungway_server.store.redis.layout.superseded import is_superseded
@@ -167,8 +168,8 @@ def _decode_meta(snapshot: Snapshot) -> None:
         snapshot.rungs = {
             (b, k): [] for b, bracket in enumerate(snapshot.plan.brackets) for k in range(len(bracket.rungs))
         }
-        snapshot.lua_plan, snapshot.lua_ladder = unpack(meta["plan"]), unpack(meta["ladder"])
-        snapshot.progress = unpack(meta["tally"]) | unpack(meta["counts"])
+        snapshot.lua_plan, snapshot.lua_ladder = unpack(meta["plan"]), ladder_of(unpack(meta["ladder"]))
+        snapshot.progress = unpack(meta["tally"]) | counts_of(unpack(meta["counts"]), snapshot.lua_ladder)
         snapshot.progress["trained"] = trained_of(snapshot.progress)
         snapshot.progress.pop("trained_many", None)
         snapshot.config = parse_config(json.loads(meta["config"]))[0]

@@ -9,12 +9,12 @@
 -- Returns {'assigned', revision, next suggestion to be used, suggestions stored, {assignment}…},
 --         {'wait', revision, reason, retry_ms, last error or ''}, {'done', revision, reason},
 --         {'suggest', first, how many}, {'clone', {number, config of its parent}…} (both ask to be called again with
---         what they name), {'propose', revision, results, {lane}…} (missing_proposals in include/stock.lua; the same
+--         what they name), {'propose', revision, results, {lane}…} (include/missing.lua; the same
 --         when models have filled the stock),
 --         {'missing'}, {'stale'} or {'reused'}; with notes: include/notes.lua
 --         assignment: trial, fencing token, config, from, to, next decision, checkpoint, bracket, rung, restarts,
 --         deadline_ms, code of the reason, bracket, and where a rung took part: rung, rank, size, quota, cutoff key,
---         parent (of a clone); at the end of a new trial's, the list of new_from_source (include/stock.lua)
+--         parent (of a clone); at the end of a new trial's, the list of new_from_source (include/new_from_source.lua)
 -- Replay the same request id gets the same assignments; WAIT and DONE are found anew
 --- @include "call"
 --- @include "experiment"
@@ -22,6 +22,7 @@
 --- @include "notes"
 --- @include "clones"
 --- @include "suggestions"
+--- @include "missing"
 --- @include "endings"
 --- @include "next_work"
 -- A trial whose lease has expired is requeued or dies. Made when called: in most asks no lease has expired.
@@ -34,13 +35,6 @@ local function restart_expired(search, numbers)
     local trial = search.trials[number]
     add_note(search, 'lapsed', number, trial.worker, lives and 1 or 0, trial.restarts)
   end
-end
-
--- Made when called: in most searches no model proposes.
-local function proposals_missing(search, new)
---- @apart
---- @include "stock"
-  return missing_proposals(search, new)
 end
 
 -- A paused experiment hands out nothing; one that paused itself says after which error.
@@ -78,7 +72,7 @@ end
 local sources, promotable = search.ladder.sources, search.promotable
 if sources and sources.bounded then promotable = 0 end -- perhaps all of them are at rungs that are full
 new = math.min(new, count - search.requeued - promotable) - search.enqueued
-local missing = sources and ARGV[9] == '' and proposals_missing(search, new)
+local missing = sources and new > 0 and ARGV[9] == '' and proposals_missing(search, new)
 if missing then
   save(search)
   return { 'propose', unpack(missing) }

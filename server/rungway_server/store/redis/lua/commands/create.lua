@@ -14,6 +14,7 @@
 --- @include "experiment"
 --- @include "points"
 --- @include "costs"
+--- @include "numbers"
 local uid, request, fingerprint = ARGV[1], ARGV[3], ARGV[4]
 local found = redis.call('HMGET', META, 'uid', 'created', 'request', 'print')
 if found[1] then
@@ -35,25 +36,16 @@ if size > 0 then
   counts.points = { size = size, samples = tonumber(ARGV[12]), passes = 0, left = size, at = 0, invalid = 0, lost = 0 }
 end
 
-local sources = parts.ladder.sources
+local sources, entries = parts.ladder.sources, parts.ladder.entries
 if sources then
-  counts.sources = { share = sources.shares, spent = {}, credit = {}, stock = {}, sizes = {} }
-  for s = 1, #sources.codes do counts.sources.spent[s], counts.sources.credit[s] = 0, 0 end
-  for lane = 1, #sources.codes + 1 do
-    counts.sources.stock[lane] = { used = 0, filled = 0, drawn = 0, made = 0, revision = 0 }
-  end
-  for at = 1, #parts.ladder.lengths do counts.sources.sizes[at] = 0 end
+  counts.sources = first_numbers(sources.shares, #sources.codes)
+  counts.stock = string.rep('\0', 8 + 24 * (#sources.codes + 1) + 4 * #counts.sizes)
 end
-if parts.ladder.entries or parts.ladder.budget or (sources and sources.learns) then
-  counts.spent, counts.share, counts.credit = {}, parts.ladder.entries, parts.ladder.entries and {}
-  for s = 1, #(counts.share or { 1 }) do
-    counts.spent[s] = 0
-    if counts.credit then counts.credit[s] = 0 end
-  end
-end
+if entries then counts.entries = first_numbers(entries, parts.ladder.rungs[1]) end
+if not entries and (parts.ladder.budget or (sources and sources.learns)) then counts.spent = { 0 } end
 if parts.plan.cost_aware then
-  if parts.ladder.entries then counts.costs = no_costs(#parts.ladder.entries) end
-  if sources and sources.learns then counts.sources.costs = no_costs(#sources.codes) end
+  if entries then counts.entries_costs = no_costs(parts.ladder.rungs[1]) end
+  if sources and sources.learns then counts.sources_costs = no_costs(#sources.codes) end
 end
 if parts.ladder.budget_ms then counts.deadline = now_ms + parts.ladder.budget_ms end
 

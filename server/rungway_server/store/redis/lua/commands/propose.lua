@@ -11,31 +11,40 @@
 --- @include "call"
 --- @include "experiment"
 --- @include "points"
---- @include "stock"
+--- @include "lanes"
+--- @include "in_stock"
+--- @include "numbers"
 local search, refusal = open_experiment(ARGV[1], ARGV[2])
 if refusal then return refusal end
 open_ladder(search)
 if is_over(search) then return { 'refused', search.progress.state } end
-local own, lane, first = search.counts.sources, tonumber(ARGV[3]), tonumber(ARGV[4])
-local stock = own and own.stock[lane]
-if not stock then return { 'no lane' } end
+local lane, first, counts = tonumber(ARGV[3]), tonumber(ARGV[4]), search.counts
+if not counts.sources or lane < 1 or lane > #search.ladder.sources.codes + 1 then return { 'no lane' } end
 
-local new = 8 + stock.drawn - first -- before it are those that others brought, too
-if first <= stock.drawn and new <= #ARGV then
-  if is_stale(search, lane) then
-    for place = stock.used, stock.filled - 1 do redis.call('HDEL', CONFIGS, stock_field(lane, place)) end
-    stock.used = stock.filled
+local at, used, filled, drawn, made, revision, lasts = stock_of(search, lane)
+local new = 8 + drawn - first -- before it are those that others brought, too
+if first <= drawn and new <= #ARGV then
+  if search.progress.next_entry >= lasts then
+    for place = used, filled - 1 do redis.call('HDEL', CONFIGS, stock_field(lane, place)) end
+    used = filled
   end
-  if stock.used == stock.filled then stock.revision, stock.made = tonumber(ARGV[5]), tonumber(ARGV[6]) end
+  if used == filled then
+    revision, made = tonumber(ARGV[5]), tonumber(ARGV[6])
+    lasts = made + math.max(4, math.floor(0.15 * made))
+    if search.ladder.sources.codes:byte(lane) == Source.external then lasts = NO_END end
+  end
   for i = new, #ARGV do
-    if stock.filled - stock.used >= tonumber(ARGV[7]) then break end
-    stock.drawn = stock.drawn + 1
-    if not search.counts.points or is_free(search, ARGV[i]) then
-      redis.call('HSET', CONFIGS, stock_field(lane, stock.filled), ARGV[i])
-      stock.filled = stock.filled + 1
+    if filled - used >= tonumber(ARGV[7]) then break end
+    drawn = drawn + 1
+    if not counts.points or is_free(search, ARGV[i]) then
+      redis.call('HSET', CONFIGS, stock_field(lane, filled), ARGV[i])
+      filled = filled + 1
     end
   end
+  local numbers = struct.pack('>I4I4I4I4I4I4', used, filled, drawn, made, revision, lasts)
+  counts.stock = with_bytes(counts.stock, at, numbers)
+  note_stock(search)
   search.stock_changed = true
   save(search)
 end
-return { 'stock', stock.filled - stock.used, stock.drawn, search.progress.revision }
+return { 'stock', filled - used, drawn, search.progress.revision }

@@ -14,6 +14,8 @@
 --         {'behind', why: trials, plan, lists, suggestions or everything}, {'missing'} or {'stale'}
 --- @include "call"
 --- @include "rungs"
+--- @include "in_stock"
+--- @include "lists"
 local meta = redis.call('HMGET', META, 'uid', 'tally', 'counts', 'ladder', 'plan', 'schema', 'failing')
 if not meta[1] then return { 'missing' } end
 if meta[1] ~= ARGV[1] then return { 'stale' } end
@@ -89,9 +91,11 @@ for number = tonumber(ARGV[5]), progress.proposed - 1 do
   add_value(CONFIGS, string.format('%.0f', number), suggestions)
   if bytes_left < 0 then return { 'behind', 'suggestions' } end
 end
-local stock = {}
-for lane, each in ipairs(counts.sources and counts.sources.stock or {}) do
-  for place = each.used, each.filled - 1 do add_value(CONFIGS, string.format('%d:%.0f', lane, place), stock) end
+local stock, search = {}, { progress = progress, counts = counts, ladder = cmsgpack.unpack(meta[4]) }
+if counts.sources and counts.sources.stock then without_lists(search) end
+for lane = 1, counts.sources and #search.ladder.sources.codes + 1 or 0 do
+  local _, used, filled = stock_of(search, lane)
+  for place = used, filled - 1 do add_value(CONFIGS, string.format('%d:%.0f', lane, place), stock) end
 end
 local last = { records, suggestions, lists, members, points, stock }
 return { 'changes', meta[6], meta[2], meta[3], meta[7] or '', events, unpack(last) }

@@ -38,8 +38,8 @@ local function count_costs(search, result, trial)
   local s = sources and sources.learns and source_index(search, source_of(origin))
   for _, report in ipairs(result.reports) do
     local length, cost = report.length - before, report.cost
-    if cost and counts.costs then add_cost(counts.costs, entry_of(origin) + 1, length, cost) end
-    if cost and s then add_cost(counts.sources.costs, s, length, cost) end
+    if cost and counts.entries_costs then add_cost(counts.entries_costs, entry_of(origin) + 1, length, cost) end
+    if cost and s then add_cost(counts.sources_costs, s, length, cost) end
     before = report.length
   end
 end

@@ -4,6 +4,7 @@
 --- @include "call"
 --- @include "trials"
 --- @include "notes"
+--- @include "numbers"
 -- What every call needs: the plan and the progress, without what is counted by bracket or rung.
 local function open_experiment(uid, given_ms)
   local meta = redis.call('HMGET', META, 'uid', 'plan', 'tally')
@@ -14,12 +15,21 @@ local function open_experiment(uid, given_ms)
   return search
 end
 
+-- Only a search that an earlier version began has lists.
+local function without_its_lists(search)
+--- @apart
+--- @include "lists"
+  without_lists(search)
+end
+
 -- What decisions need as well: brackets and rungs, and one read of every key that scripts write, so that a key of a
 -- wrong type ends the script before its first write.
 local function open_ladder(search)
   if search.ladder then return end
   local meta = redis.call('HMGET', META, 'ladder', 'counts')
-  search.ladder, search.counts = cmsgpack.unpack(meta[1]), cmsgpack.unpack(meta[2])
+  local counts = cmsgpack.unpack(meta[2])
+  search.ladder, search.counts = cmsgpack.unpack(meta[1]), counts
+  if counts.share or (counts.sources and counts.sources.stock) then without_its_lists(search) end
   search.live, search.requeued = redis.call('ZCARD', LEASES), redis.call('LLEN', REQUEUED)
   search.promotable, search.enqueued = redis.call('ZCARD', PROMOTABLE), redis.call('LLEN', ENQUEUED)
   redis.call('ZCARD', BEST)
@@ -30,7 +40,7 @@ local function open_ladder(search)
   redis.call('XLEN', EVENTS)
   redis.call('HLEN', KEYS[10])
   redis.call('HLEN', KEYS[11])
-  if search.counts.points then redis.call('HLEN', POINTS) end
+  if counts.points then redis.call('HLEN', POINTS) end
   if search.ladder.go_on then
     search.waiting = redis.call('ZLEXCOUNT', PROMOTABLE, '[\128', '+')
     search.promotable = search.promotable - search.waiting
@@ -48,7 +58,10 @@ local function packed_plan(json)
   local parts = cjson.decode(json)
   -- a sort key, which JSON can hold in hexadecimal digits only
   parts.plan.target = parts.plan.target:gsub('..', function(digits) return string.char(tonumber(digits, 16)) end)
-  return parts, cmsgpack.pack(parts.plan), cmsgpack.pack(parts.ladder)
+  local ladder, own = parts.ladder, parts.ladder.sources
+  if ladder.entries then ladder.entries = text_of('I2', ladder.entries) end
+  if own then own.codes, own.shares = text_of('I1', own.codes), text_of('I2', own.shares) end
+  return parts, cmsgpack.pack(parts.plan), cmsgpack.pack(ladder)
 end
 
 -- Redis removes all keys of an ended experiment, together, `keep_ms` after its last change.
@@ -96,6 +109,7 @@ local function save(search)
   if #records > 0 then redis.call('HSET', TRIALS, unpack(records)) end
   if search.changed then search.progress.revision = search.progress.revision + 1 end
   if not search.changed and not search.stock_changed then return end
+  if search.new_ladder then redis.call('HSET', META, 'ladder', cmsgpack.pack(search.ladder)) end
   if search.counts then
     redis.call('HSET', META, 'tally', cmsgpack.pack(search.progress), 'counts', cmsgpack.pack(search.counts))
   else

@@ -28,14 +28,14 @@ local function grant(search, number, trial, worker)
   local top = search.ladder.rungs[bracket + 1] - 1
   trial.to_length = search.plan.form == DecisionForm.stop and rung_length(search, bracket, top) or trial.next_length
   live[bracket + 1], search.live = live[bracket + 1] + 1, search.live + 1
-  if search.counts.spent then spend(search, trial, trial.to_length - trial.from_length) end
+  if search.counts.spent or search.counts.entries then spend(search, trial, trial.to_length - trial.from_length) end
   return renew(search, number)
 end
 
 -- Ends the lease; the trial goes to the given state.
 local function end_lease(search, number, trial, state)
   redis.call('ZREM', LEASES, number)
-  if search.counts.spent then spend(search, trial, trial.length - trial.to_length) end
+  if search.counts.spent or search.counts.entries then spend(search, trial, trial.length - trial.to_length) end
   local live, index = search.counts.live, trial.bracket + 1
   live[index], search.live, search.renewed[number] = live[index] - 1, search.live - 1, nil
   trial.request, trial.fingerprint, trial.reply, trial.next_length, trial.to_length = '', '', '', 0, 0

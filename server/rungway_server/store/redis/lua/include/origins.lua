@@ -10,7 +10,5 @@ local function source_in(entry) return source_of(entry:byte(13)) end
 
 -- The position of a source among those of the search; nil for a user's own configuration.
 local function source_index(search, code)
-  for s, each in ipairs(search.ladder.sources.codes) do
-    if each == code then return s end
-  end
+  return search.ladder.sources.codes:find(string.char(code), 1, true)
 end

@@ -1,24 +1,26 @@
 -- A second way up for trials of the sampler, where models propose, too (`ladder.sources.protects`): by their rank among
 -- those of the sampler, as if no model had proposed. So models that the lower rungs mislead cannot shut them out of the
 -- upper ones. RUNGS has the results of these trials a second time, behind all rungs: bracket + 128 (1 byte), rung
--- (1 byte), entry; `counts.sources.sizes` has how many there are in each rung.
+-- (1 byte), entry; `own_sizes` are how many there are in each rung.
 -- Gives  own_entry, change_own, stays_up, has_room, own_numbers
 --- @include "call"
 --- @include "sort_keys"
 --- @include "origins"
 --- @include "rungs"
+--- @include "numbers"
 local function own_prefix(bracket, rung) return string.char(bracket + 128, rung) end
 
 -- How many results of RUNGS are before those of this rung's own.
 local function before_own(search, bracket, rung)
   local before = 0
   for _, size in ipairs(search.counts.sizes) do before = before + size end
-  for at = 1, rung_index(search, bracket, rung) - 1 do before = before + search.counts.sources.sizes[at] end
+  local sizes = own_sizes(search)
+  for at = 1, rung_index(search, bracket, rung) - 1 do before = before + sizes[at] end
   return before
 end
 
 local function own_slots(search, bracket, rung)
-  return slots(search, bracket, rung, search.counts.sources.sizes[rung_index(search, bracket, rung)])
+  return slots(search, bracket, rung, own_sizes(search)[rung_index(search, bracket, rung)])
 end
 
 local function own_rank(search, bracket, rung, entry)
@@ -28,7 +30,7 @@ end
 
 -- The entry with this rank among the own ones, from 0; nil when there is none.
 local function own_entry(search, bracket, rung, rank)
-  if rank < 0 or rank >= search.counts.sources.sizes[rung_index(search, bracket, rung)] then return nil end
+  if rank < 0 or rank >= own_sizes(search)[rung_index(search, bracket, rung)] then return nil end
   local at = rank + before_own(search, bracket, rung)
   return redis.call('ZRANGE', RUNGS, at, at)[1]:sub(3)
 end
@@ -37,11 +39,12 @@ end
 -- ones, and their slots before and after; nil for an entry of another source.
 local function change_own(search, bracket, rung, entry, command)
   if source_in(entry) ~= Source.sampler then return nil end
-  local sizes, at = search.counts.sources.sizes, rung_index(search, bracket, rung)
+  local at = rung_index(search, bracket, rung)
   local rank, before = own_rank(search, bracket, rung, entry), own_slots(search, bracket, rung)
   local member = own_prefix(bracket, rung) .. entry
   if command == 'ZADD' then redis.call('ZADD', RUNGS, 0, member) else redis.call('ZREM', RUNGS, member) end
-  sizes[at] = sizes[at] + (command == 'ZADD' and 1 or -1)
+  local stock, size = search.counts.stock, own_sizes(search)[at] + (command == 'ZADD' and 1 or -1)
+  search.counts.stock = with_bytes(stock, #stock - 4 * (#search.counts.sizes - at) - 3, struct.pack('>I4', size))
   return rank, before, own_slots(search, bracket, rung)
 end
 
@@ -72,6 +75,6 @@ local function own_numbers(search, bracket, rung, entry)
   local quota = own_slots(search, bracket, rung)
   local last = own_entry(search, bracket, rung, quota - 1)
   local cutoff = last and last:sub(1, 8) ~= DEAD and last:sub(1, 8) or ''
-  local size = search.counts.sources.sizes[rung_index(search, bracket, rung)]
+  local size = own_sizes(search)[rung_index(search, bracket, rung)]
   return { bracket, rung, own_rank(search, bracket, rung, entry), size, quota, cutoff }
 end

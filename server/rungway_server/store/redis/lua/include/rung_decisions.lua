@@ -51,7 +51,7 @@ local function decide_promotion(search, number, trial, report, deadline_ms, _, t
     end
     promote(search, trial)
   until trial.length < trial.next_length
-  if search.counts.spent then spend(search, trial, trial.next_length - trial.to_length) end
+  if search.counts.spent or search.counts.entries then spend(search, trial, trial.next_length - trial.to_length) end
   trial.to_length = trial.next_length
   local why = with_reason(reason, numbers)
   log_decision(search, Decision.continue, number, why)

@@ -1,6 +1,7 @@
 -- Where a search stands: its progress and its counts, as Python reads them.
 -- Gives  standing
 --- @include "call"
+--- @include "spelled"
 -- Returns progress (JSON), counts (JSON), promotable trials of each rung, and the error that it paused itself after or
 -- ''.
 local function standing()
@@ -8,12 +9,13 @@ local function standing()
   local progress, promotable = cmsgpack.unpack(meta[1]), {}
   progress.trained = string.format('%.0f', progress.trained) -- more than cjson writes exactly, where layout 5 left it
   local any = redis.call('ZCARD', PROMOTABLE) > 0
-  for index, rungs in ipairs(cmsgpack.unpack(meta[3]).rungs) do
+  local search = { counts = cmsgpack.unpack(meta[2]), ladder = cmsgpack.unpack(meta[3]) }
+  for index, rungs in ipairs(search.ladder.rungs) do
     for rung = 0, rungs - 1 do
       local prefix = '[' .. string.char(index - 1, 255 - rung)
       local last = prefix .. string.rep('\255', 17)
       promotable[#promotable + 1] = any and redis.call('ZLEXCOUNT', PROMOTABLE, prefix, last) or 0
     end
   end
-  return cjson.encode(progress), cjson.encode(cmsgpack.unpack(meta[2])), promotable, meta[4] or ''
+  return cjson.encode(progress), cjson.encode(spelled_out(search)), promotable, meta[4] or ''
 end

@@ -39,13 +39,13 @@ end
 -- Most searches have no entries.
 local function enter_ladder(search, trial, reason)
 --- @include "entries"
-  return enter(search, trial, reason)
+  return enter(search, trial, reason, choose_entry(search))
 end
 
 -- Few searches have sources.
 local function new_from(search, bracket)
 --- @apart
---- @include "stock"
+--- @include "new_from_source"
   return new_from_source(search, bracket)
 end
 

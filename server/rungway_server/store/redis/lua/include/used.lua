@@ -1,29 +1,28 @@
--- What entries, or sources, have used of the training: what was handed out or, where its cost counts, that weighed by
--- it. `own` is what is counted of them: `spent`, and in few searches `costs`.
--- Gives  used_now, used_before, remember_costs, used_text
-
--- Made when called: in most searches the cost of training does not count.
-local function by_cost(spent, own, all)
+-- What entries, or sources (`whose`), have used of the training: what was handed out or, in few searches, that weighed
+-- by its cost.
+-- Gives  by_cost, used_now, remember_costs, used_text
+--- @include "numbers"
 --- @include "costs"
-  return weighed_by_cost(spent, own, all)
+-- What was handed out, weighed by its cost: now, and when so much was spent and shares began to count, at the rate of
+-- today, as all else.
+local function by_cost(spent, costs, since)
+  return weighed_by_cost(spent, costs, costs), weighed_by_cost(since, costs.before, costs)
 end
 
-local function used_now(own) return own.costs and by_cost(own.spent, own.costs, own.costs) or own.spent end
-
--- What they had used when so much was spent and shares began to count: at the rate of today, as all else.
-local function used_before(own, spent)
-  return own.costs and by_cost(spent, own.costs.before, own.costs) or spent
+local function used_now(search, whose, count)
+  local spent, costs = spent_in(search.counts[whose], count), search.counts[whose .. '_costs']
+  return costs and weighed_by_cost(spent, costs, costs) or spent
 end
 
--- Shares begin to count. In few searches.
-local function remember_costs(own)
---- @include "costs"
-  if own.costs then own.costs = costs_from_now(own.costs) end
+-- Shares begin to count.
+local function remember_costs(counts, whose)
+  local name = whose .. '_costs'
+  if counts[name] then counts[name] = costs_from_now(counts[name]) end
 end
 
--- What they have used now as a text, which holds each number exactly.
-local function used_text(own)
+-- What each has used now as a text, which holds each number exactly.
+local function used_text(search, whose, count)
   local texts = {}
-  for s, used in ipairs(used_now(own)) do texts[s] = string.format('%.17g', used) end
+  for s, used in ipairs(used_now(search, whose, count)) do texts[s] = string.format('%.17g', used) end
   return table.concat(texts, ' ')
 end
