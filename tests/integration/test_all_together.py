@@ -14,8 +14,8 @@ from rungway_server.domain.engine import Assignment, ExperimentState, Further, O
 from rungway_server.service.experiments import ExperimentUseCases
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
+from rungway_server.store.redis.layout import schema
 from rungway_server.store.redis.layout.keys import experiment_keys
-from rungway_server.store.redis.layout.schema import NUMBERS
 from tests.support.audited import assert_sound
 from tests.support.calls import config
 from tests.support.moving import Site, move
@@ -148,5 +148,6 @@ async def test_a_search_with_everything_goes_on_elsewhere(
     first, *others = [await of_use(player.store, player.ref) for player in players]
     assert others == [first, first]
     for url, experiment in ((here.url, ref), (there.url, ref), (there.url, again)):
-        assert await schema_of(url, experiment) == NUMBERS
+        auto = SEARCHES[name]["searcher"]["name"] == "auto"
+        assert await schema_of(url, experiment) == (schema.NUMBERS if auto else schema.ENTRIES)
         await assert_sound(url, experiment.experiment)

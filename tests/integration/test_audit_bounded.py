@@ -15,8 +15,9 @@ from rungway_server.service.experiments import plan_search
 from rungway_server.service.port import ExperimentRef
 from rungway_server.store.redis import RedisStore
 from rungway_server.store.redis.connection.connect import connect
+from rungway_server.store.redis.layout.numbers import counts_of, ladder_of
 from rungway_server.store.redis.layout.records import ATTRIBUTES, packed, unpack
-from rungway_server.store.redis.layout.schema import ENTRIES
+from rungway_server.store.redis.layout.schema import NUMBERS
 from tests.support.audited import check_broken, report_of
 from tests.support.moving import Site, move
 from tests.support.players import trained_alone
@@ -74,6 +75,13 @@ class Scene:
         self.redis = redis
         self.base = "rungway:{default/bounded}"
 
+    def spell_out(self) -> None:
+        """Store lists, as layouts before 16 did."""
+        found: Any = self.redis.hmget(f"{self.base}:meta", "ladder", "counts")
+        ladder, counts = map(unpack, found)
+        self.redis.hset(f"{self.base}:meta", "ladder", packed(ladder_of(ladder)))
+        self.redis.hset(f"{self.base}:meta", "counts", packed(counts_of(counts, ladder)))
+
     def set_meta(self, name: str, **changes: object) -> None:
         """Change the tally or the counts."""
         found: Any = self.redis.hget(f"{self.base}:meta", name)
@@ -113,7 +121,20 @@ DAMAGES: dict[str, list[Callable[[Scene], object]]] = {
 
 @pytest.mark.parametrize(("name", "which"), [(name, i) for name in DAMAGES for i in range(len(DAMAGES[name]))])
 def test_what_is_broken_is_named(url: str, saved: Snapshot, name: str, which: int) -> None:
-    check_broken(url, REF, saved, name, lambda client: DAMAGES[name][which](Scene(client)))
+    def damage(client: Redis) -> object:
+        scene = Scene(client)
+        scene.spell_out()
+        return DAMAGES[name][which](scene)
+
+    check_broken(url, REF, saved, name, damage)
+
+
+@pytest.mark.parametrize("entries", ["", "\0", "\0" * 200])
+def test_a_text_that_is_not_of_its_numbers_is_named(url: str, saved: Snapshot, entries: str) -> None:
+    with closing(Redis.from_url(url)) as client:
+        restore(client, saved)
+        Scene(client).set_meta("counts", entries=entries)
+        assert asyncio.run(report_of(url, REF)).violated
 
 
 def test_an_export_decides_as_the_search_would(url: str, saved: Snapshot) -> None:
@@ -133,7 +154,7 @@ def test_an_export_decides_as_the_search_would(url: str, saved: Snapshot) -> Non
         assert original == copy
         assert len(original) > 20
         assert '"entries": [' in text
-        assert (schema_of(client, "bounded"), schema_of(client, "copy")) == (ENTRIES, ENTRIES)
+        assert (schema_of(client, "bounded"), schema_of(client, "copy")) == (NUMBERS, NUMBERS)
         assert asyncio.run(report_of(url, COPY)).violated == {}
 
 

@@ -210,7 +210,7 @@ def test_costs_of_any_other_search_are_kept_and_change_nothing(url: str) -> None
 
     original, other, counts, schema = asyncio.run(both())
     assert original == other
-    assert "costs" not in counts
+    assert "entries_costs" not in counts
     assert schema == NUMBERS
     assert {entry.used for said in original if len(said) == 4 for entry in said[3].entries} <= {None}
 
@@ -233,7 +233,7 @@ def test_a_report_between_rungs_counts_at_once(url: str) -> None:
                 await store.tell(HERE, f"t{length}", [Result(given.lease, [report])], now_ms=now)
                 await store.tell(HERE, f"t{length}", [Result(given.lease, [report])], now_ms=now)  # comes again
                 counts: Any = await redis.hget("rungway:{default/costs}:meta", "counts")
-                found.append(unpack(counts)["costs"])
+                found.append(unpack(counts)["entries_costs"])
             return found
 
     assert asyncio.run(used()) == [

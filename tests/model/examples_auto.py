@@ -87,6 +87,31 @@ def results_of_elsewhere_are_nobodys_credit(start: Start) -> None:
 
 
 @example
+def of_many_results_the_best_have_credit(start: Start) -> None:
+    """Results behind the best 128 change no credit; those before these count, when there are 3 % more results."""
+    hand = start(auto_plan(1, 2, trials=250, divisor=2))
+    for i in range(150):
+        hand.enqueue_known({"x": i / 150}, 2, i / 150)
+    work(hand, lambda trial, _: 1 + trial, 16)
+    assert [entry.credit for entry in hand.engine.progress().entries] == [0, 0]
+    work(hand, lambda trial, _: -trial, 30)
+    low, full = hand.engine.progress().entries
+    assert low.credit + full.credit > 2
+
+
+@example
+def credit_grows_with_the_top_k(start: Start) -> None:
+    """Also by results behind the best 128, until the top-k has 48."""
+    hand = start(auto_plan(1, 2, trials=250, divisor=4))
+    for i in range(150):
+        hand.enqueue_known({"x": i / 150}, 2, i / 150)
+    work(hand, lambda trial, _: -trial, 20)
+    before = sum(entry.credit for entry in hand.engine.progress().entries)
+    work(hand, lambda trial, _: 1 + trial, 60)
+    assert sum(entry.credit for entry in hand.engine.progress().entries) > before
+
+
+@example
 def what_was_not_trained_is_given_back(start: Start) -> None:
     """The training handed out is what was trained, and what running trials still may."""
     hand = start(auto_plan(4, 9, trials=9))

@@ -51,6 +51,16 @@ def a_mixture_shares_the_training(start: Start) -> None:
 
 
 @example
+def an_ask_for_several_takes_turns(start: Start) -> None:
+    """Whose turn it is depends on the trials before it in the same ask, too."""
+    hand = start(with_sources(async_plan(1, 3, trials=80), ALONE, least=4))
+    work(hand, mixed, 12)
+    given = [each for i in range(30) for each in hand.answer(1 + i % 3).assignments]
+    found = Counter(sources_of(given))
+    assert 3 < found["sampler", "sampler"] < 20 < found[FOREST, FOREST]
+
+
+@example
 def dead_trials_praise_no_source(start: Start) -> None:
     """Where the best of the top rung are not numbers, they count for no source."""
     hand = start(with_sources(async_plan(1, 2, trials=30, divisor=1.5), MIXTURE))

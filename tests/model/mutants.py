@@ -420,8 +420,15 @@ MUTANTS = (
         "if learns and",
         "if whose == 'sources' and learns and",
     ),
-    _mutant("the dead have credit", "include/credit", "if s and not (member:byte(3) == 255 and member:sub(3, 10) == DEAD) then", "if s then"),
-    _mutant("results of elsewhere are credited", "include/learn_entries", "origin - s ~= 32 * Source.elsewhere", "true"),
+    _mutant(
+        "the dead have credit",
+        "include/credit",
+        "if s and not (member:byte(3) == 255 and member:sub(3, 10) == DEAD) then",
+        "if s then",
+    ),
+    _mutant(
+        "results of elsewhere are credited", "include/learn_entries", "origin - s ~= 32 * Source.elsewhere", "true"
+    ),
     _mutant("the best have no more credit", "include/credit", "beaten * beaten", "1"),
     _mutant("all credit is of the lowest entry", "include/results", "string.char(trial.origin)", "string.char(0)"),
     _mutant(
@@ -430,7 +437,13 @@ MUTANTS = (
         "counts[whose]:sub(5 * count + 1, 11 * count))",
         "whose == 'entries' and string.rep('\\0', 6 * count) or counts[whose]:sub(5 * count + 1, 11 * count))",
     ),
-    _mutant("credit is kept when a rung has more results", "include/credit", "if kept_size ~= size then", "if false then"),
+    _mutant("shares are learned after each result", "include/shares", "math.floor(0.03 * learned)", "0"),
+    _mutant("shares are never learned again", "include/shares", "math.floor(0.03 * learned)", "9 * learned"),
+    _mutant("credit is kept when others are the best", "include/credit", "or last ~= last_of_best(first)", ""),
+    _mutant("credit is kept while there are few results", "include/credit", "or kept_size < enough", ""),
+    _mutant(
+        "credit is kept when a rung has more results", "include/credit", "if kept_size ~= size then", "if false then"
+    ),
     _mutant("credit is kept when another rung is looked at", "include/credit", "kept_rung ~= rung or", ""),
     _mutant(
         "credit is kept when a trial turns out to be invalid",
@@ -438,8 +451,17 @@ MUTANTS = (
         "or invalid ~= invalid_trials(search)",
         "",
     ),
-    _mutant("credit of sources is kept", "include/learn_sources", "'sources', count, 0, results", "'sources', count, 0, 0"),
-    _mutant("a rate is weighed by its cube", "include/learn_entries", "rate * rate * rate * rate", "rate * rate * rate"),
+    _mutant(
+        "credit of sources is kept",
+        "include/learn_sources",
+        "'sources', count, 0, results",
+        "'sources', count, 0, 0",
+        "'sources', 0, results",
+        "'sources', 0, 0",
+    ),
+    _mutant(
+        "a rate is weighed by its cube", "include/learn_entries", "rate * rate * rate * rate", "rate * rate * rate"
+    ),
     _mutant("nothing stays as at first", "include/learn_entries", "0.9 * share + 0.1 * first[s]", "share"),
     _mutant(
         "no training is given back",
@@ -604,7 +626,12 @@ MUTANTS = (
         "rank_entries(search, entries, 1)[#entries]",
     ),
     # Sources of configurations.
-    _mutant("models begin at once", "include/sources", "if size >= least then return true end", "if true then return true end"),
+    _mutant(
+        "models begin at once",
+        "include/sources",
+        "if size >= least then return true end",
+        "if true then return true end",
+    ),
     _mutant("the first source is always chosen", "include/shares", "chosen, furthest = s, lag", "furthest = lag"),
     _mutant(
         "shares of sources count from the beginning",
@@ -629,8 +656,39 @@ MUTANTS = (
         "redis.call('HGET', CONFIGS, field), used + 1\n    redis.call('HDEL', CONFIGS, field)",
         "redis.call('HGET', CONFIGS, field), used + (used % 2)",
     ),
+    _mutant("a proposed point is used again", "include/new_from_source", "not use_point(search, found)", "false"),
     _mutant(
-        "a proposed point is used again", "include/new_from_source", "not use_point(search, found)", "false"
+        "an ask trusts the lanes though what is there is too old",
+        "include/missing",
+        "search.progress.next_entry < lasts",
+        "true",
+    ),
+    _mutant(
+        "a proposal that is taken is still counted",
+        "include/new_from_source",
+        "math.min(filled - used, struct.unpack('>I4', counts.stock))",
+        "struct.unpack('>I4', counts.stock)",
+    ),
+    _mutant(
+        "a source that waits for nothing is not looked at", "include/stock", "in_stock(search, s) > 0 and", "true and"
+    ),
+    _mutant(
+        "the lane of those that train long is not looked at",
+        "include/stock",
+        "and (not unjudged or in_stock(search, unjudged) > 0)",
+        "",
+    ),
+    _mutant(
+        "what was chosen ahead holds for all",
+        "include/sources",
+        "ahead and ahead.numbers == counts.sources and ahead.results == search.progress.next_entry",
+        "ahead",
+    ),
+    _mutant(
+        "looking ahead changes the shares",
+        "include/sources",
+        "counts.sources, counts.sources_costs, search.ahead = numbers, costs, ahead",
+        "search.ahead = nil",
     ),
     _mutant("the source is not kept", "include/new_from_source", "trial.origin = 32 * code", "trial.origin = 0"),
     _mutant("the last one with a number is kept", "propose", "local new = 8 + drawn - first", "local new = 8"),

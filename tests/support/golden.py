@@ -4,11 +4,12 @@
 the layout of today: `layout-6.json`, a rich one in a finite space; `-population`, with clones; `-stopping`, where rungs
 stop trials; `-braked`, which has paused itself; `layout-8-further.json`, whose reports have further metrics;
 `layout-9-checkpoints.json`, with replaced checkpoints and best ones beside the last; `layout-11-about.json`, with
-labels, an owner and a comment; `layout-12-auto.json`, whose trials enter at several rungs and go on after the last new
-one; `layout-13-sources.json`, whose configurations have several sources: what is in stock of these is used, and no
-model proposes any more; `layout-14-objectives.json`, whose rungs rank by fronts; `layout-15-costs.json`, a cost-aware
-one with several sources. A file never changes once a release has its layout. Bytes are written as hexadecimal digits,
-so that any version of Redis can load them.
+labels, an owner and a comment; `layout-14-objectives.json`, whose rungs rank by fronts; `layout-16-numbers.json`, a
+cost-aware one whose trials enter at several rungs, and whose configurations have several sources: what is in stock of
+these is used, and no model proposes any more. Of layouts that no search is written in any more there are
+`layout-12-auto.json`, whose trials enter at several rungs and go on after the last new one; `layout-13-sources.json`,
+with several sources; `layout-15-costs.json`, as that of layout 16. A file never changes once a release has its layout.
+Bytes are written as hexadecimal digits, so that any version of Redis can load them.
 """
 
 import asyncio
@@ -35,12 +36,10 @@ from rungway_server.store.redis.layout.keys import POINTS, experiment_keys
 from rungway_server.store.redis.layout.schema import (
     ABOUT,
     CHECKPOINTS,
-    COSTS,
-    ENTRIES,
     FURTHER_METRICS,
+    NUMBERS,
     OBJECTIVES,
     SCHEMA,
-    SOURCES,
 )
 from tests.support.calls import config
 from tests.support.models import untaught
@@ -57,7 +56,6 @@ SPACE = {
 }
 ASHA: dict[str, Any] = {"max_length": {"epochs": 27}, "divisor": 3, "max_rungs": 3, "max_concurrent_trials": 12}
 MIXED: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "mixture", "max_concurrent_trials": 12}
-DRAWN: dict[str, Any] = {"max_length": {"epochs": 8}, "divisor": 2, "proposals": "random", "budget": {"epochs": 150}}
 PBT: dict[str, Any] = {"population_size": 8, "num_rounds": 6, "length_per_round": {"epochs": 3}, "max_trials": None}
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "": config("adaptive_asha", space=SPACE, max_trials=40, **ASHA),
@@ -66,9 +64,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "async_halving", max_trials=16, num_rungs=3, divisor=3, max_length={"epochs": 9}, stop_once=True
     ),
     "-braked": config("random", max_trials=40, max_length={"epochs": 3}),
-    "-auto": config("auto", max_trials=24, blind=True, **DRAWN),
-    "-sources": config("auto", max_trials=40, **MIXED),
-    "-costs": config("auto", max_trials=40, cost_aware=True, **MIXED),
+    "-numbers": config("auto", max_trials=40, cost_aware=True, **MIXED),
     "-further": config("async_halving", max_trials=12, num_rungs=3, divisor=3, max_length={"epochs": 270}),
     "-checkpoints": config("pbt", max_length=None, **PBT),
     "-about": config("random", max_trials=8, max_length={"epochs": 3}),
@@ -89,17 +85,16 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 """Configurations by the suffix of the file name."""
 BESIDE = About({"team": "vision", "run/kind": ""}, "zoë", "a first try\nwith ünits")
 LAYOUT_OF = {
-    **{"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT, "-auto": ENTRIES},
-    "-sources": SOURCES,
+    **{"-further": FURTHER_METRICS, "-checkpoints": CHECKPOINTS, "-about": ABOUT},
     "-objectives": OBJECTIVES,
-    "-costs": COSTS,
+    "-numbers": NUMBERS,
 }
 """The layout of those that are not of today's."""
 STEPS = {
     **{"": 64, "-population": 24, "-stopping": 24, "-braked": 0},
-    **{"-further": 24, "-checkpoints": 70, "-about": 12, "-auto": 80, "-sources": 110},
+    **{"-further": 24, "-checkpoints": 70, "-about": 12},
     "-objectives": 80,
-    "-costs": 110,
+    "-numbers": 110,
 }
 """How long each is played before it is written; the last steps only tell, so that some trials are promotable."""
 
@@ -315,7 +310,7 @@ class Made:
         metric = self.rng.random()
         if self.name == "-objectives":
             return Report(length, metric, Further({"m0": self.rng.choice([0.25, 0.5, 1.0]), "late": self.rng.random()}))
-        if self.name == "-costs":
+        if self.name == "-numbers":
             return Report(length, metric, Further({}, self.rng.choice([0.5, 1.25, self.rng.random()])))
         if self.name != "-further" or length % 3 == 0:
             return Report(length, metric)

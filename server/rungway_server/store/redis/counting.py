@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rungway_server.domain.search.sources import WORDS as SOURCES
-from rungway_server.store.redis.layout.numbers import why_of
 from rungway_server.store.redis.layout.codes import WORDS
+from rungway_server.store.redis.layout.numbers import why_of
 
 if TYPE_CHECKING:
     from prometheus_client import Counter

@@ -1,5 +1,5 @@
-"""What is counted of entries and of sources of configurations. Scripts store it as texts of numbers, which they read and
-write faster (`lua/include/numbers.lua`, KEYS.md); here, as in layouts before 16, they are lists."""
+"""What is counted of entries and of sources of configurations. Scripts store it as texts of numbers, which they read
+and write faster (`lua/include/numbers.lua`, KEYS.md); here, as in layouts before 16, they are lists."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,8 @@ _CREDIT, _SHARE, _SPENT = 3, 2, 6
 _KNOWN = _CREDIT + _SHARE + _SPENT
 """What the explanation of a new trial says of each entry, or source."""
 _RESULTS = struct.Struct(">I")
+_CACHED, _CACHE_HEAD = 8, 13
+"""Of the credit that is kept until other results are the best (`lua/include/credit.lua`): a cache."""
 _ORIGIN = struct.Struct(">BBI")
 """Of a new trial's configuration: its source, the one whose turn it was, the revision it was proposed from."""
 _HEAD = 8
@@ -24,15 +26,17 @@ _LANE_NAMES = ("used", "filled", "drawn", "made", "revision")
 
 
 def counts_of(stored: Mapping[str, Any], ladder: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts of a search with lists. `stored`: as they are unpacked; `ladder`: its part of the plan."""
+    """The counts of a search with lists. `stored`: as they are unpacked; `ladder`: its part of the plan. Raises
+    ValueError for a text that has not as many bytes as its numbers."""
     counts = dict(stored)
     if isinstance(counts.get("entries"), str):
         counts |= _learned(_bytes(counts.pop("entries")), ladder["rungs"][0], "opened")
         if "entries_costs" in counts:
             counts["costs"] = counts.pop("entries_costs")
     if isinstance(counts.get("sources"), str):
-        stock, rungs = _bytes(counts.pop("stock")), len(counts["sizes"])
-        sources = _learned(_bytes(counts["sources"]), len(ladder["sources"]["codes"]), "base")
+        stock, rungs, names = _bytes(counts.pop("stock")), len(counts["sizes"]), len(ladder["sources"]["codes"])
+        sources = _learned(_bytes(counts["sources"]), names, "base")
+        _check(stock, _HEAD + _LANE.size * (names + 1) + 4 * rungs)
         lanes = _LANE.iter_unpack(stock[_HEAD : len(stock) - 4 * rungs])
         sources["stock"] = [dict(zip(_LANE_NAMES, lane[:-1], strict=True)) for lane in lanes]
         sources["sizes"] = list(struct.unpack(f">{rungs}I", stock[len(stock) - 4 * rungs :]))
@@ -42,7 +46,13 @@ def counts_of(stored: Mapping[str, Any], ladder: Mapping[str, Any]) -> dict[str,
     return counts
 
 
+def _check(text: bytes, wanted: int) -> None:
+    if len(text) != wanted:
+        raise ValueError(f"numbers of entries or sources have {len(text)} bytes, wanted {wanted}")
+
+
 def _learned(text: bytes, count: int, since: str) -> dict[str, Any]:
+    _check(text, (_KNOWN + _SPENT + _CACHED) * count + _RESULTS.size + _CACHE_HEAD)
     known, then = _KNOWN * count, _KNOWN * count + _RESULTS.size
     shares, spent, credits = known_of(text[:known])
     before = _numbers(text[then : then + _SPENT * count], _SPENT)

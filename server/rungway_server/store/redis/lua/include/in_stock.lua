@@ -2,6 +2,7 @@
 -- least and until how many results all last, so that an ask for no more need not look at the lanes; then the lanes.
 -- KEYS.md has the places.
 -- Gives  NO_END, stock_of, in_stock, note_stock
+--- @include "lanes"
 local NO_END = 4294967295
 
 -- The stock of a lane: its place, and from there the places that are used and filled, how many were drawn, the results
@@ -19,7 +20,7 @@ end
 
 local function note_stock(search)
   local least, all_last = NO_END, NO_END
-  for lane = 2, #search.ladder.sources.codes + 1 do
+  for lane = 2, #search.ladder.sources.codes + (has_last_lane(search) and 1 or 0) do
     local _, used, filled, _, _, _, lasts = stock_of(search, lane)
     least, all_last = math.min(least, filled - used), math.min(all_last, lasts)
   end

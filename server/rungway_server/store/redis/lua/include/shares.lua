@@ -15,6 +15,7 @@ local function rarely(search, what, whose, count, on)
   elseif what == 'begin' then -- shares count from now on
     counts[whose] = with_bytes(counts[whose], 11 * count + 5, counts[whose]:sub(5 * count + 1, 11 * count))
     remember_costs(counts, whose)
+    if counts.stock then counts.stock = with_bytes(counts.stock, 1, string.rep('\0', 8)) end -- perhaps one lane more
   elseif what == 'weigh' then -- of what is known (`on`), what was spent, where its cost counts
     local spent, since = { unpack(on, count + 1, 2 * count) }, { unpack(on, 2 * count + 2, 3 * count + 1) }
     local used, before = by_cost(spent, counts[whose .. '_costs'], since)

@@ -4,10 +4,8 @@
 --- @include "lanes"
 -- The lane of a source for trials that train long unjudged; nil when it has none, or no trial does that yet.
 local function unjudged_lane(search, s)
-  local entries, top = search.counts.entries, search.ladder.rungs[1]
-  if not entries or struct.unpack('>i6', entries, 11 * top + 5) < 0 then return nil end
-  local lane = lane_for(search, s, top - 1)
-  return lane ~= s and lane or nil
+  local lane = lane_for(search, s, search.ladder.rungs[1] - 1)
+  return lane ~= s and has_last_lane(search) and lane or nil
 end
 
 -- Whether a source has a proposal for the next new trial, wherever that enters.
