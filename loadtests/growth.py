@@ -39,6 +39,8 @@ _ROUNDS = 10
 _QUIET_SECONDS = 60
 CALLS = 64
 """Calls of one kind in one sample."""
+_LOGGED = 64 * CALLS
+"""Scripts in one sample at most: models look at results between calls."""
 _RESULTS = 16
 """Results in one call of a batch."""
 _KEYS = ("trials", "configs", "rungs", "events", "requests")
@@ -116,7 +118,7 @@ async def sampled(make: "Callable[[RedisStore, Redis], list[_Grown]]") -> "list[
                 await one.fill()
             await _until_quiet(client)
             await client.config_set("slowlog-log-slower-than", 0)
-            await client.config_set("slowlog-max-len", 4 * CALLS)
+            await client.config_set("slowlog-max-len", _LOGGED)
             for _ in range(_ROUNDS):
                 for one in grown:
                     await one.sample()
@@ -183,11 +185,16 @@ class Grown:
     async def _time(self, kind: str, calls: list[Callable[[], Awaitable[None]]], results: int = 1) -> None:
         self.times[kind] += [us / results for us, _sha in await self.timed(call() for call in calls)]
 
-    async def timed(self, calls: Iterable[Awaitable[object]]) -> list[tuple[float, str]]:
-        """Make these calls together; the time of each script (µs), and its SHA-1."""
+    async def timed(self, calls: Iterable[Awaitable[object]], *, together: bool = True) -> list[tuple[float, str]]:
+        """Make these calls together, or one after the other; the time of each script (µs), and its SHA-1, the last one
+        first."""
         await self._client.slowlog_reset()
-        await asyncio.gather(*calls)
-        entries = await self._client.slowlog_get(4 * CALLS)
+        if together:
+            await asyncio.gather(*calls)
+        else:
+            for call in calls:
+                await call
+        entries = await self._client.slowlog_get(_LOGGED)
         return [
             (entry["duration"], entry["command"].split()[1].decode())
             for entry in entries
