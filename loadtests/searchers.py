@@ -84,15 +84,7 @@ async def measure(trials: int, names: list[str]) -> list[Cost]:
             for i, name in enumerate(names)
         ]
     )
-    return [
-        Cost(
-            name,
-            trials,
-            *(lower_quartile(one.times[kind]) for kind in ("ask", "tell", "tell_at_rung")),
-            models_us_per_ask=sum(one.models) / len(one.times["tell_at_rung"]),
-        )
-        for name, one in zip(names, grown, strict=True)
-    ]
+    return [one.costs(name, trials) for name, one in zip(names, grown, strict=True)]
 
 
 class _Searcher(Grown):
@@ -107,6 +99,11 @@ class _Searcher(Grown):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.models: list[float] = []
+
+    def costs(self, name: str, trials: int) -> Cost:
+        """The figures over all samples."""
+        ask, tell, at_rung = (lower_quartile(self.times[kind]) for kind in ("ask", "tell", "tell_at_rung"))
+        return Cost(name, trials, ask, tell, at_rung, sum(self.models) / len(self.times["ask"]))
 
     async def sample(self) -> None:
         """Some calls of each kind."""

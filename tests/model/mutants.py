@@ -656,7 +656,7 @@ MUTANTS = (
         "redis.call('HGET', CONFIGS, field), used + 1\n    redis.call('HDEL', CONFIGS, field)",
         "redis.call('HGET', CONFIGS, field), used + (used % 2)",
     ),
-    _mutant("a proposed point is used again", "include/new_from_source", "not use_point(search, found)", "false"),
+    _mutant("a proposed point is used again", "include/new_from_source", "not is_point_free(search, found)", "false"),
     _mutant(
         "an ask trusts the lanes though what is there is too old",
         "include/missing",
@@ -670,13 +670,16 @@ MUTANTS = (
         "struct.unpack('>I4', counts.stock)",
     ),
     _mutant(
-        "a source that waits for nothing is not looked at", "include/stock", "in_stock(search, s) > 0 and", "true and"
+        "the lane of the chosen source is not looked at",
+        "include/missing",
+        "(in_stock(search, chosen) > 0 and",
+        "(true and",
     ),
     _mutant(
         "the lane of those that train long is not looked at",
-        "include/stock",
-        "and (not unjudged or in_stock(search, unjudged) > 0)",
-        "",
+        "include/missing",
+        "or in_stock(search, #codes + 1) > 0",
+        "or true",
     ),
     _mutant(
         "what was chosen ahead holds for all",

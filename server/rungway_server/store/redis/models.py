@@ -11,7 +11,7 @@ import pickle
 import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -37,6 +37,8 @@ MOST_IN_STOCK, MOST_BYTES = 256, 1 << 18
 _FEWEST, _MOST = 4, 32
 """Proposals that are made at once, unless more are needed: the more results there are, the longer these last."""
 _PER_RESULT, _PER_DRAWN = 0.05, 0.125
+_MOST_AFTER, _PER_RESULT_AFTER = 128, 0.0125
+"""Then more are made from the same results, while nobody waits: a look at many results takes long."""
 _REMEMBERED = 1_000
 _ROUNDS, _FOR_EVER = 3, 3600.0
 _RECORDS, _RECORD_BYTES, _POINTS = 100, 1 << 18, 500
@@ -81,6 +83,7 @@ class _Search:
     configs: dict[int, bytes] = field(default_factory=dict)
     barren: dict[int, int] = field(default_factory=dict)
     task: "asyncio.Task[None] | None" = None
+    after: "asyncio.Task[None] | None" = None
 
 
 class Models:
@@ -148,28 +151,52 @@ class Models:
     ) -> None:
         try:
             await self._look(ref, known, search)
-            for lane in lanes:
-                await self._propose(ref, known, search, lane)
-        except Exception as error:  # whatever is wrong with a model, the sampler steps in
-            if not isinstance(error, RungwayError):
-                _log.exception("models_failed", namespace=ref.namespace, experiment=ref.experiment)
+            made = [(lane, await self._propose(ref, known, search, lane)) for lane in lanes]
+        except Exception as error:
+            self._failed(ref, error)
             search.barren.update(dict.fromkeys((lane.lane for lane in lanes), results))
+            return
+        if search.after is None or search.after.done():
+            search.after = asyncio.create_task(self._propose_after(ref, replace(search), made))
+        if self._longest_wait is None:
+            await search.after
 
-    async def _propose(self, ref: ExperimentRef, known: CachedExperiment, search: _Search, lane: Lane) -> None:
+    def _failed(self, ref: ExperimentRef, error: Exception) -> None:
+        """Whatever is wrong with a model, the sampler steps in."""
+        if not isinstance(error, RungwayError):
+            _log.error("models_failed", namespace=ref.namespace, experiment=ref.experiment, exc_info=error)
+
+    async def _propose(self, ref: ExperimentRef, known: CachedExperiment, search: _Search, lane: Lane) -> int:
+        """What a lane lacks, and some more. How many were made."""
         ahead = max(_FEWEST, min(_MOST, int(_PER_RESULT * search.results)))
         if lane.unjudged:  # in most searches few of these are needed, in some nearly all
             ahead = min(ahead, int(_PER_DRAWN * lane.first))
         count = min(max(lane.lacking, ahead, known.asking), MOST_IN_STOCK)
+        if await self._make(ref, search, lane, range(lane.first, lane.first + count)) < lane.lacking:
+            search.barren[lane.lane] = search.results  # until there are more
+        return count
+
+    async def _propose_after(self, ref: ExperimentRef, search: _Search, made: Sequence[tuple[Lane, int]]) -> None:
+        """More of these lanes, in pieces that keep nobody else waiting for long."""
+        try:
+            for lane, count in made:
+                most = min(_MOST_AFTER, int(_PER_RESULT_AFTER * search.results))
+                if lane.unjudged:
+                    most = min(most, int(_PER_DRAWN * lane.first))
+                for at in range(count, most, _MOST):
+                    await self._make(ref, search, lane, range(lane.first + at, lane.first + min(at + _MOST, most)))
+        except Exception as error:
+            self._failed(ref, error)
+
+    async def _make(self, ref: ExperimentRef, search: _Search, lane: Lane, numbers: range) -> int:
+        """Proposals with these numbers for a lane. How many it has in stock."""
         entry = search.lengths.count - 1 if lane.unjudged else 0
-        numbers = range(lane.first, lane.first + count)
         found = await self._compute(ref.namespace, proposed, search.config, search.seen, lane.source, numbers, entry)
-        stocked = 0
-        if found:
-            args: list[Argument] = ["", lane.lane, lane.first, search.revision, search.results, MOST_IN_STOCK]
-            _, answer = await self._experiments.run("propose", ref, [*args, *_within(found)])
-            stocked = answer[1] if answer[0] == b"stock" else 0
-        if stocked < lane.lacking:  # until there are more results
-            search.barren[lane.lane] = search.results
+        if not found:
+            return 0
+        args: list[Argument] = ["", lane.lane, numbers.start, search.revision, search.results, MOST_IN_STOCK]
+        _, answer = await self._experiments.run("propose", ref, [*args, *_within(found)])
+        return answer[1] if answer[0] == b"stock" else 0
 
     async def _look(self, ref: ExperimentRef, known: CachedExperiment, search: _Search) -> None:
         """Read what models learn from."""

@@ -5,11 +5,17 @@
 --- @include "shares"
 --- @include "entries"
 --- @include "sources"
--- Takes the next proposal of a source. Returns it and its revision; nil when there is none.
-local function take_proposal(search, s, entry)
 --- @include "in_stock"
 --- @include "lanes"
+-- A proposed point may have been used since. In few searches points are counted.
+local function is_point_free(search, config)
+--- @apart
 --- @include "points"
+  return use_point(search, config)
+end
+
+-- Takes the next proposal of a source. Returns it and its revision; nil when there is none.
+local function take_proposal(search, s, entry)
   local counts, lane, found = search.counts, lane_for(search, s, entry), nil
   local at, used, filled, _, _, revision, lasts = stock_of(search, lane)
   if search.progress.next_entry >= lasts then return nil end
@@ -17,7 +23,7 @@ local function take_proposal(search, s, entry)
     local field = stock_field(lane, used)
     found, used = redis.call('HGET', CONFIGS, field), used + 1
     redis.call('HDEL', CONFIGS, field)
-    if counts.points and not use_point(search, found) then found = nil end -- it was used since
+    if counts.points and not is_point_free(search, found) then found = nil end -- it was used since
   end
   local least = math.min(filled - used, struct.unpack('>I4', counts.stock))
   local before, after = counts.stock:sub(5, at - 1), counts.stock:sub(at + 4)

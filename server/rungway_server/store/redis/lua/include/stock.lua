@@ -1,17 +1,11 @@
 -- What models have to propose before new trials begin.
--- Gives  missing_proposals, has_proposals
+-- Gives  missing_proposals
 --- @include "in_stock"
 --- @include "lanes"
 -- The lane of a source for trials that train long unjudged; nil when it has none, or no trial does that yet.
 local function unjudged_lane(search, s)
   local lane = lane_for(search, s, search.ladder.rungs[1] - 1)
   return lane ~= s and has_last_lane(search) and lane or nil
-end
-
--- Whether a source has a proposal for the next new trial, wherever that enters.
-local function has_proposals(search, s)
-  local unjudged = unjudged_lane(search, s)
-  return in_stock(search, s) > 0 and (not unjudged or in_stock(search, unjudged) > 0)
 end
 
 -- What is missing before so many new trials begin (missing.lua); nil when nothing is.
