@@ -1,10 +1,13 @@
 """What a decision costs Redis under each searcher: script time per ask, tell, and tell at a rung.
 
 As in `growth`, the store is called without a server, and searchers take turns. The asks and the tells at rungs are made
-in turn, so that each ask finds a result more, in a search whose trials reach the top, too. Metrics are noise.
+in turn, so that each ask finds a result more, in a search whose trials reach the top, too. Metrics depend on the
+configuration, the less the shorter the training, so that models and shares have something to learn.
 """
 
 import argparse
+import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +16,7 @@ from loadtests.experiment import CONFIG
 from loadtests.growth import CALLS, Grown, sampled
 from loadtests.judging import Bar, By, at_most, no_bar
 from loadtests.meter import lower_quartile
+from rungway_server.domain.engine import Assignment
 from rungway_server.store.redis.scripts import load_scripts
 
 _REFERENCE, _AUTO, _DRAWS = "async_halving", "auto", "auto, draws"
@@ -31,15 +35,15 @@ SEARCHERS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Script time of a call (µs); and what models took beside it, the mean of all asks: their scripts, and asks that
-    are made again after these."""
+    """Script time of a call (µs); and what stands beside an ask, the mean of all: scripts for models, and asks that are
+    made again after these, or with more suggestions."""
 
     searcher: str
     trials: int
     ask_us: float
     tell_us: float
     tell_at_rung_us: float
-    models_us_per_ask: float
+    beside_an_ask_us: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +91,11 @@ async def measure(trials: int, names: list[str]) -> list[Cost]:
     return [one.costs(name, trials) for name, one in zip(names, grown, strict=True)]
 
 
+def _error(hparams: Mapping[str, Any]) -> float:
+    """The error that a configuration has in the end."""
+    return float(abs(math.log10(hparams["learning_rate"]) + 3) / 2 + 10 * abs(hparams["momentum"] - 0.95))
+
+
 class _Searcher(Grown):
     """A search whose asks and results at rungs come in turn."""
 
@@ -98,12 +107,23 @@ class _Searcher(Grown):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.models: list[float] = []
+        self.beside: list[float] = []
+        self._error: dict[int, float] = {}
+
+    async def ask(self, count: int) -> list[Assignment]:
+        """Ask for so many, and note what their configurations are worth."""
+        given = await super().ask(count)
+        self._error |= {each.lease.trial: _error(each.hparams) for each in given}
+        return given
+
+    def metric(self, trial: int, length: int) -> float:
+        """That of the configuration, with noise."""
+        return self._error[trial] + random.gauss(0, 2) / math.sqrt(length)
 
     def costs(self, name: str, trials: int) -> Cost:
         """The figures over all samples."""
         ask, tell, at_rung = (lower_quartile(self.times[kind]) for kind in ("ask", "tell", "tell_at_rung"))
-        return Cost(name, trials, ask, tell, at_rung, sum(self.models) / len(self.times["ask"]))
+        return Cost(name, trials, ask, tell, at_rung, sum(self.beside) / len(self.times["ask"]))
 
     async def sample(self) -> None:
         """Some calls of each kind."""
@@ -112,6 +132,6 @@ class _Searcher(Grown):
         calls = (call for one in held for call in (self.teller([one], None)(), self.ask(1)))
         asked = False
         for us, sha in await self.timed(calls, together=False):  # the last one first
-            kind = self._kinds.get(sha, "models")
+            kind = self._kinds.get(sha, "beside")
             again, asked = kind == "ask" and asked, kind != "tell_at_rung" and (asked or kind == "ask")
-            (self.models if again or kind == "models" else self.times[kind]).append(us)
+            (self.beside if again or kind == "beside" else self.times[kind]).append(us)
