@@ -22,19 +22,13 @@ local function spend(search, trial, length)
   if ladder.entries or ladder.sources then spend_by_origin(search, trial.origin or 0, length) end
 end
 
--- In few searches a budget is spent on entries.
-local function spent_by_entry(search)
---- @include "numbers"
-  local count = search.ladder.rungs[1]
-  return spent_in(search.counts.entries, count)
-end
-
 -- Whether nothing may be handed out any more. So no search is ever more than one assignment beyond its budget.
 local function out_of_budget(search)
   local ladder, counts = search.ladder, search.counts
   if counts.deadline and search.now_ms >= counts.deadline then return true end
   if not ladder.budget then return false end
-  local spent = 0
-  for _, length in ipairs(counts.spent or spent_by_entry(search)) do spent = spent + length end
+  local spent, entries = 0, counts.entries and ladder.rungs[1] or 0 -- their numbers: numbers.lua
+  for _, length in ipairs(counts.spent or {}) do spent = spent + length end
+  for s = 1, entries do spent = spent + struct.unpack('>i6', counts.entries, 5 * entries + 6 * s - 5) end
   return spent >= ladder.budget
 end

@@ -64,11 +64,6 @@ local function packed_plan(json)
   return parts, cmsgpack.pack(parts.plan), cmsgpack.pack(ladder)
 end
 
--- Redis removes all keys of an ended experiment, together, `keep_ms` after its last change.
-local function expire_all(search)
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, string.format('%.0f', search.plan.keep_ms)) end
-end
-
 local function keep_all()
   for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 end
@@ -115,5 +110,9 @@ local function save(search)
   else
     redis.call('HSET', META, 'tally', cmsgpack.pack(search.progress))
   end
-  if is_over(search) and (search.plan.keep_ms or 0) > 0 then expire_all(search) end
+  -- Redis removes all keys of an ended experiment, together, `keep_ms` after its last change.
+  local keep_ms = is_over(search) and search.plan.keep_ms or 0
+  if keep_ms > 0 then
+    for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, string.format('%.0f', keep_ms)) end
+  end
 end
